@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The new primary is killed as soon as it is open, before the old one has rejoined.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+cluster_up 3
+start_ledger
+first="$(primary)"
+kill_mysqld "$first"
+until_true 30 "another primary than $first" primary_is_not "$first"
+second="$(primary)"
+writes_go_on 30
+kill_mysqld "$second"
+writes_go_on 120
+until_true 120 "the cluster is whole again" healthy
+finish_ledger
+until_true 60 "all members hold the same data" same_data

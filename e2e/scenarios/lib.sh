@@ -1,0 +1,168 @@
+# shellcheck shell=bash
+# What scenarios share. Each scenario has a namespace and a cluster of its own in the common Kubernetes, and the ledger
+# as its judge. To be sourced as the first thing; cleans up when the scenario ends, and tells what it saw when it fails.
+# With a KUBECONFIG of the user's (BATON_E2E_EXTERNAL=1, set by demo.sh) nothing of the testbed is touched.
+
+SCENARIO_NAME="$(basename "${SCENARIO_FILE:-$0}" .sh)"
+if [ -n "${BATON_E2E_EXTERNAL:-}" ]; then
+  source "$(dirname "${BASH_SOURCE[0]}")/../../tests/env/common.sh"
+else
+  source "$(dirname "${BASH_SOURCE[0]}")/../cluster/env.sh"
+fi
+need_packages jq=jq
+
+NAMESPACE="${NAMESPACE:-$(tr '_.' '--' <<<"e2e-$SCENARIO_NAME")}"
+IMAGE_PREFIX="${IMAGES:-docker.io/local/}"
+MYSQL_IMAGE="${MYSQL_IMAGE:-${IMAGE_PREFIX}mysql:9.7}"
+LEDGER_IMAGE="${LEDGER_IMAGE:-${IMAGE_PREFIX}baton-ledger:dev}"
+
+k() { kubectl --namespace "$NAMESPACE" "$@"; }
+
+# fail SENTENCE: ends the scenario.
+fail() { say "FAIL: $*"; exit 1; }
+
+# until_true SECONDS WHAT COMMAND…: waits for a condition; fails when it does not come.
+until_true() {
+  local limit="$1" what="$2" begin=$SECONDS
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    [ $((SECONDS - begin)) -lt "$limit" ] || fail "$what: not within $limit s"
+    sleep 0.2
+  done
+  say "$what"
+}
+
+mrc() { k get mrc "${1:-shop}" -o json; }
+# field EXPRESSION [CLUSTER]: of the resource's JSON, by jq.
+field() { mrc "${2:-shop}" | jq -r "$1 // \"\""; }
+condition() { field ".status.conditions[]? | select(.type == \"$1\") | .$2" "${3:-shop}"; }
+condition_is() { [ "$(condition "$1" status "${3:-shop}")" = "$2" ]; }
+primary() { field .status.currentPrimary.name "${1:-shop}"; }
+primary_is_not() { local now; now="$(primary)"; [ -n "$now" ] && [ "$now" != "$1" ]; }
+healthy() { [ "$(field .status.state "${1:-shop}")" = Healthy ] && condition_is FailoverReady True "${1:-shop}"; }
+state_is() { [ "$(field .status.state)" = "$1" ]; }
+
+# apply_cluster [REPLICAS] [EXTRA YAML under spec, indented by two]: the sample, small.
+apply_cluster() {
+  local replicas="${1:-3}" extra="${2:-}"
+  kubectl create namespace "$NAMESPACE" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+  k apply -f - >/dev/null <<YAML
+apiVersion: mysql.baton.dev/v1alpha1
+kind: MySQLReplicationCluster
+metadata: {name: shop}
+spec:
+  replicas: $replicas
+  image: $MYSQL_IMAGE
+  storage: {size: 1Gi}
+  mysql: {config: {innodb_buffer_pool_size: 64M, innodb_redo_log_capacity: 32M}}
+$extra
+YAML
+}
+
+cluster_up() {
+  say "applying a cluster of ${1:-3} (about half a minute)"
+  apply_cluster "$@"
+  if [ "${1:-3}" = 1 ]; then
+    until_true 180 "the cluster of one is open" condition_is Ready True
+  else
+    until_true 180 "all members replicate and a failover is possible" healthy
+  fi
+}
+
+# start_ledger: a client that writes through the primary Service and remembers every acknowledged row.
+start_ledger() {
+  local name="${1:-ledger}"
+  k delete pod "$name" --ignore-not-found --wait >/dev/null
+  k apply -f - >/dev/null <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: $name}
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: ledger
+    image: $LEDGER_IMAGE
+    imagePullPolicy: ${PULL_POLICY:-Never}
+    args: ["--writers", "${WRITERS:-4}", "--pause", "${PAUSE:-2}"]
+    env:
+    - {name: MYSQL_HOST, value: shop-primary}
+    - {name: MYSQL_USER, valueFrom: {secretKeyRef: {name: shop-app, key: user}}}
+    - {name: MYSQL_PWD, valueFrom: {secretKeyRef: {name: shop-app, key: password}}}
+    - {name: MYSQL_DATABASE, valueFrom: {secretKeyRef: {name: shop-app, key: database}}}
+    volumeMounts: [{name: tmp, mountPath: /tmp}]
+  volumes: [{name: tmp, emptyDir: {}}]
+YAML
+  until_true 60 "rows are being acknowledged" ledger_beyond 100 "$name"
+}
+
+# acknowledged [NAME]: how many rows so far.
+acknowledged() { k logs "${1:-ledger}" --tail=3 | sed -nE 's/^acknowledged ([0-9]+)$/\1/p' | tail -n 1; }
+ledger_beyond() { [ "$(acknowledged "${2:-ledger}")" -gt "$1" ]; }
+# writes_go_on: more rows are acknowledged than now.
+writes_go_on() {
+  local now
+  now="$(acknowledged)"
+  until_true "${1:-60}" "writes go on" ledger_beyond "$((now + 50))"
+}
+
+# finish_ledger: stops it, prints its words, and fails if a row was lost. VERDICT is its last line.
+finish_ledger() {
+  local name="${1:-ledger}"
+  k exec "$name" -- /usr/bin/baton-ledger stop
+  until_true 90 "the ledger has read all rows back" ledger_done "$name"
+  k logs "$name" | grep -v '^acknowledged' >&2
+  VERDICT="$(k logs "$name" --tail=1)"
+  [[ "$VERDICT" == "ledger: acknowledged "*", lost 0, longest gap "* ]] || fail "the ledger's verdict: $VERDICT"
+}
+ledger_done() { [[ "$(k get pod "${1:-ledger}" -o jsonpath='{.status.phase}')" =~ ^(Succeeded|Failed)$ ]]; }
+
+# kill_mysqld POD: SIGKILL; sets KILLED_AT to the moment just before, RFC 3339 with milliseconds.
+kill_mysqld() {
+  # The shell inside the container expands these.
+  # shellcheck disable=SC2016
+  KILLED_AT="$(k exec "$1" -c mysqld -- bash -c 'for p in /proc/[0-9]*; do
+    if [ "$(cat "$p/comm" 2>/dev/null)" = mysqld ]; then date -u +%FT%T.%3NZ; kill -9 "${p#/proc/}"; exit 0; fi; done; exit 1')" ||
+    fail "no mysqld runs in $1"
+  say "killed mysqld of $1 at $KILLED_AT"
+}
+
+# sql POD STATEMENT: over the unix socket, as the server's own administrator.
+sql() { k exec "$1" -c mysqld -- mysql --no-defaults --socket=/run/baton/mysqld.sock --user=root --batch --skip-column-names -e "$2"; }
+
+# same_data: every member has the same rows and GTID set.
+same_data() {
+  local pod first="" now
+  for pod in $(k get pods -l mysql.baton.dev/cluster=shop -o name); do
+    now="$(sql "${pod#pod/}" "SELECT @@gtid_executed, COUNT(*), SUM(CRC32(CONCAT(writer, '-', number))) FROM app.ledger")" || return 1
+    [ -z "$first" ] || [ "$first" = "$now" ] || return 1
+    first="$now"
+  done
+  [ -n "$first" ]
+}
+
+tell() {
+  say "what was seen:"
+  k get mrc,pods,statefulsets,services -o wide >&2 || true
+  mrc | jq .status >&2 || true
+  k get events --sort-by=.lastTimestamp 2>/dev/null | tail -n 40 >&2 || true
+  kubectl --namespace baton-system logs -l app.kubernetes.io/name=baton --tail=60 --prefix >&2 || true
+  local pod
+  for pod in $(k get pods -l mysql.baton.dev/cluster=shop -o name); do
+    say "-- $pod"
+    k logs "$pod" -c sidecar --tail=25 >&2 || true
+    k logs "$pod" -c mysqld --tail=12 >&2 || true
+  done
+}
+
+clean_up() {
+  local status=$?
+  [ "$status" = 0 ] || tell
+  if [ -z "${KEEP:-}" ]; then
+    k delete mrc --all --timeout=60s >/dev/null 2>&1 || true
+    kubectl delete namespace "$NAMESPACE" --wait=false >/dev/null 2>&1 || true
+  fi
+  exit "$status"
+}
+trap clean_up EXIT

@@ -1,0 +1,74 @@
+#include "engine/decide/durability.h"
+
+#include <format>
+
+namespace baton::engine {
+namespace {
+
+/// Why the member behind `identity` does not count in R; empty if it does.
+std::string why_not_counted(const View& view, const Identity& identity, Revocation revocation) {
+  const std::string pod = view.pod(identity.ordinal);
+  const ObservedMember* member = view.member(identity.ordinal);
+  if (member == nullptr || member->pod_uid.get().empty()) return std::format("{} has no pod", pod);
+  if (!member->heard) return std::format("{} is not heard", pod);
+  std::string why;
+  if (!stands_for(view, *member, identity, why)) return why;
+  const Server* server = server_of(*member);
+  if (server == nullptr) return std::format("mysqld of {} does not answer, so its logs cannot be read", pod);
+  if (revocation == Revocation::kDone && !revoked(view, *member)) {
+    return std::format("the receiver of {} is not known to be stopped", pod);
+  }
+  return {};
+}
+
+}  // namespace
+
+bool stands_for(const View& view, const ObservedMember& member, const Identity& identity, std::string& why) {
+  const std::string pod = view.pod(identity.ordinal);
+  if (!member.report || member.report->uuid != identity.uuid) {
+    why = std::format("{} has another data directory than the one that acknowledged (uuid {})", pod, identity.uuid);
+    return false;
+  }
+  if (member.report->pod_uid != identity.pod_uid && !view.observed.ended_pods.contains(identity.pod_uid)) {
+    why = std::format("{} is a new pod, and the end of the one before it was not seen (force-deleted?)", pod);
+    return false;
+  }
+  if (member.report->boot_id != identity.boot_id && !view.spec.strict_relay_log) {
+    why = std::format("the node of {} was booted since it acknowledged, and acks were not fsynced (relayLogDurability: Default)", pod);
+    return false;
+  }
+  return true;
+}
+
+bool revoked(const View& view, const ObservedMember& member) {
+  const Server* server = server_of(member);
+  if (server == nullptr || member.report->held_epoch < view.recorded.epoch) return false;
+  if (server->channel.receiver == Thread::kStopped) return true;
+  // Turned by an order of this epoch to a member that is not the old primary.
+  const ServerUuid old = view.recorded.failover ? view.recorded.failover->old_primary.uuid : ServerUuid{};
+  for (const ObservedMember& other : view.observed.members) {
+    if (other.ordinal != member.ordinal && other.report && other.report->uuid != old && follows(*server, other)) return true;
+  }
+  return false;
+}
+
+LogQuorum log_quorum(const View& view, Revocation revocation, const GtidSet* dead_log) {
+  LogQuorum quorum;
+  for (const Identity& identity : view.recorded.ackers) {
+    std::string why = why_not_counted(view, identity, revocation);
+    if (!why.empty()) {
+      quorum.missing.push_back(std::move(why));
+      continue;
+    }
+    quorum.counted.push_back(identity);
+    quorum.logs = quorum.logs.united(holdings(*server_of(*view.member(identity.ordinal))));
+  }
+  const auto acks = static_cast<std::ptrdiff_t>(view.recorded.ack_count);
+  const auto all = std::ssize(view.recorded.ackers);
+  quorum.proof_by_quorum = acks >= 1 && all >= acks && std::ssize(quorum.counted) > all - acks;
+  quorum.proof_by_dead_log = dead_log != nullptr;
+  if (!quorum.proof_by_quorum && dead_log != nullptr) quorum.logs = *dead_log;
+  return quorum;
+}
+
+}  // namespace baton::engine

@@ -1,0 +1,145 @@
+#include "engine/decide/elect.h"
+
+#include <algorithm>
+#include <format>
+#include <tuple>
+
+namespace baton::engine {
+namespace {
+
+struct Candidate {
+  const ObservedMember* member = nullptr;
+  bool followed = false;
+  int priority = 50;
+  std::uint64_t backlog = 0;
+};
+
+bool is_followed(const View& view, const ObservedMember& member) {
+  return std::ranges::any_of(view.replicas(), [&](const ObservedMember* other) {
+    const Server* server = server_of(*other);
+    return other->ordinal != member.ordinal && server != nullptr && server->channel.receiver != Thread::kStopped &&
+           follows(*server, member);
+  });
+}
+
+/// Why the member cannot be promoted; empty if it can.
+std::string disqualified(const View& view, const ObservedMember& member, Revocation revocation, const GtidSet& target) {
+  const std::string pod = view.pod(member.ordinal);
+  if (!member.heard) return std::format("{} is not heard", pod);
+  const Server* server = server_of(member);
+  if (server == nullptr) return std::format("mysqld of {} does not answer", pod);
+  if (member.report->terminating) return std::format("{} is being deleted", pod);
+  if (member.ordinal.get() >= view.spec.replicas) return std::format("{} is being scaled away", pod);
+  if (const CandidateRule* rule = view.rule(member.ordinal); rule != nullptr && rule->never_promote) {
+    return std::format("{} is marked neverPromote", pod);
+  }
+  if (revocation == Revocation::kDone && !revoked(view, member)) {
+    return std::format("the receiver of {} is not known to be stopped", pod);
+  }
+  const GtidSet held = holdings(*server);
+  if (const GtidSet errant = held.minus(view.legitimate(held)); !errant.empty()) {
+    return std::format("{} holds errant transactions {}", pod, errant.to_string());
+  }
+  if (const GtidSet missing = target.minus(held); !missing.empty()) {
+    return std::format("{} lacks {} transactions of the target: {}", pod, missing.size(), missing.to_string());
+  }
+  if (!server->channel.applier_error.empty() && !server->executed.contains(target)) {
+    return std::format("the applier of {} is broken: {}", pod, server->channel.applier_error);
+  }
+  if (!server->drift.empty()) return std::format("{} has a pinned setting changed: {}", pod, server->drift.front());
+  return {};
+}
+
+Candidate candidate_of(const View& view, const ObservedMember& member, const GtidSet& target) {
+  const CandidateRule* rule = view.rule(member.ordinal);
+  return {.member = &member,
+          .followed = is_followed(view, member),
+          .priority = rule != nullptr ? rule->priority : CandidateRule{}.priority,
+          .backlog = target.minus(server_of(member)->executed).size()};
+}
+
+/// Strict weak order by one tuple: no pairwise exceptions.
+bool ranks_before(const Candidate& a, const Candidate& b) {
+  const auto key = [](const Candidate& c) { return std::tuple(!c.followed, -c.priority, c.backlog, c.member->ordinal); };
+  return key(a) < key(b);
+}
+
+std::string standing(const View& view, const Candidate& candidate) {
+  return std::format("{} holds the whole target; priority {}, {} transactions to apply", view.pod(candidate.member->ordinal),
+                     candidate.priority, candidate.backlog);
+}
+
+void elect(const View& view, Revocation revocation, Assessment& assessment) {
+  std::vector<Candidate> candidates;
+  std::vector<Ballot> rejected;
+  for (const ObservedMember* member : view.replicas()) {
+    std::string why = disqualified(view, *member, revocation, assessment.target);
+    if (why.empty()) {
+      candidates.push_back(candidate_of(view, *member, assessment.target));
+    } else {
+      rejected.push_back({.member = member->ordinal, .eligible = false, .sentence = std::move(why)});
+    }
+  }
+  std::ranges::sort(candidates, ranks_before);
+  for (const Candidate& candidate : candidates) {
+    assessment.ballots.push_back({.member = candidate.member->ordinal, .eligible = true, .sentence = standing(view, candidate)});
+  }
+  assessment.ballots.insert(assessment.ballots.end(), rejected.begin(), rejected.end());
+  if (!candidates.empty()) {
+    assessment.winner = candidates.front().member->ordinal;
+    assessment.sentence = assessment.ballots.front().sentence;
+    return;
+  }
+  assessment.code = "NoCandidate";
+  assessment.sentence = "no member can be promoted";
+  for (const Ballot& ballot : rejected) assessment.sentence += std::format("; {}", ballot.sentence);
+}
+
+std::string quorum_refusal(const View& view, const LogQuorum& quorum) {
+  if (view.recorded.ack_count == 0) {
+    return "semi-sync has no acker yet, so only the primary's own log is known to hold everything acknowledged";
+  }
+  const auto needed = std::ssize(view.recorded.ackers) - view.recorded.ack_count + 1;
+  std::string sentence = std::format("the logs of {} of {} ackers are needed and {} can be counted", needed,
+                                     view.recorded.ackers.size(), quorum.counted.size());
+  for (const std::string& why : quorum.missing) sentence += std::format("; {}", why);
+  return sentence;
+}
+
+}  // namespace
+
+Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_log) {
+  Assessment assessment{.quorum = log_quorum(view, revocation, dead_log)};
+  if (!assessment.quorum.proven()) {
+    assessment.code = "NoLogQuorum";
+    assessment.sentence = quorum_refusal(view, assessment.quorum);
+    return assessment;
+  }
+  assessment.target = view.legitimate(assessment.quorum.logs);
+  if (const GtidSet missing = view.recorded.floor.minus(assessment.target); !missing.empty()) {
+    assessment.code = "FloorMissing";
+    assessment.sentence = std::format("{} transactions that may have been acknowledged are in no readable log: {}",
+                                      missing.size(), missing.to_string());
+    return assessment;
+  }
+  elect(view, revocation, assessment);
+  return assessment;
+}
+
+Readiness readiness(const View& view) {
+  if (view.spec.replicas == 1) {
+    return {.reason = "SingleMember", .sentence = "there is no other member that could take over (replicas: 1)"};
+  }
+  if (!view.recorded.current_primary) return {.reason = "NoPrimary", .sentence = "the first primary is not made yet"};
+  if (!view.spec.failover_enabled) return {.reason = "FailoverDisabled", .sentence = "spec.failover.enabled is false"};
+  const Assessment assessment = assess(view, Revocation::kAssumed, nullptr);
+  if (!assessment.possible()) return {.reason = assessment.code, .sentence = assessment.sentence};
+  return {.ready = true, .reason = "Ready", .sentence = std::format("next primary: {}", assessment.sentence)};
+}
+
+GtidSet errant_against(const Server& replica, const Server& primary, const ServerUuid& primary_uuid) {
+  const GtidSet foreign = holdings(replica).minus(logged(primary));
+  return foreign.minus(foreign.of_uuid(primary_uuid.get()));
+}
+
+}  // namespace baton::engine

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/decide/decide.h"
+#include "engine/decide/durability.h"
+#include "engine/model/view.h"
+
+namespace baton::engine {
+
+/// What a failover would do, or why there is none.
+struct Assessment {
+  std::optional<Ordinal> winner;
+  GtidSet target;  ///< What the winner must have applied before it opens.
+  LogQuorum quorum;
+  std::vector<Ballot> ballots;
+  std::string code;      ///< Of the refusal (a finding's code), empty if there is a winner.
+  std::string sentence;  ///< Why, in either case.
+
+  [[nodiscard]] bool possible() const { return winner.has_value(); }
+};
+
+/// Judges the logs and elects. Judge: target = the proof's logs, less what is errant; it must contain the floor. Elect:
+/// members that hold the whole target, are not errant and not forbidden, ranked by: already followed by another (so that
+/// a repeated election does not waver), priority, smallest backlog, lowest ordinal.
+[[nodiscard]] Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_log);
+
+/// FailoverReady: `assess` with the primary's pod and volume taken away.
+[[nodiscard]] Readiness readiness(const View& view);
+
+/// What a member holds that the cluster's history does not, given a primary that can be asked; empty for a good one.
+/// A replica may be ahead of its primary's executed set under AFTER_SYNC, so the primary's own uuid never counts.
+[[nodiscard]] GtidSet errant_against(const Server& replica, const Server& primary, const ServerUuid& primary_uuid);
+
+}  // namespace baton::engine

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/gtid/gtid_set.h"
+
+namespace baton::engine {
+
+enum class Directory : std::uint8_t { kUnknown, kEmpty, kInitialized, kCloned };
+enum class Process : std::uint8_t { kUnknown, kNotRunning, kInitializing, kCloning, kStarting, kRunning };
+enum class Thread : std::uint8_t { kStopped, kConnecting, kRunning };
+
+struct SemiSync {
+  bool source_enabled = false;
+  int wait_for_count = 0;
+  int clients = 0;
+  int waiting_sessions = 0;
+  bool replica_enabled = false;
+  bool replica_active = false;
+};
+
+struct Channel {
+  std::string source_host;  ///< Empty: no channel.
+  std::string source_uuid;  ///< Known once connected.
+  Thread receiver = Thread::kStopped;
+  Thread applier = Thread::kStopped;
+  GtidSet retrieved;
+  std::string receiver_error;
+  std::string applier_error;
+};
+
+struct DumpThread {
+  ServerUuid uuid;
+  std::string host;
+};
+
+struct ReplicationAccount {
+  ServerUuid uuid;
+  bool locked = false;
+};
+
+/// What a running mysqld said of itself in one pass; variables are read before gtid_owned, that before gtid_executed.
+struct Server {
+  std::string version;
+  bool read_only = true;
+  GtidSet executed;
+  GtidSet owned;  ///< In the binlog or on the way there, not yet executed.
+  SemiSync semi_sync;
+  Channel channel;
+  std::vector<DumpThread> dump_threads;
+  std::vector<ReplicationAccount> replication_accounts;
+  bool app_account = false;
+  bool clone_unlocked = false;
+  std::vector<std::string> drift;
+};
+
+/// The newest line of one incarnation's sidecar.
+struct Report {
+  ServerUuid uuid;
+  PodUid pod_uid;
+  BootId boot_id;
+  Epoch held_epoch{0};
+  Revision held_revision{0};
+  Epoch opened_epoch{0};
+  bool held = false;  ///< mysqld starts by an order only.
+  Directory directory = Directory::kUnknown;
+  Process process = Process::kUnknown;
+  bool terminating = false;
+  std::string exit;         ///< "killed by signal 9", empty if it never ended.
+  std::string start_error;
+  std::optional<Server> server;
+  std::string sql_error;
+  std::optional<GtidSet> dead_log;  ///< mysqld is down and its binlog was read to the end: everything it holds.
+  std::string dead_log_error;       ///< Why it could not be read. Both empty while mysqld is down: it is being read.
+  std::string busy;
+};
+
+/// One member (an ordinal) as seen now.
+struct ObservedMember {
+  Ordinal ordinal;
+  std::string pod;            ///< Pod name.
+  PodUid pod_uid;             ///< Empty: there is no pod.
+  std::string address;        ///< Pod IP, empty if none yet.
+  std::string pod_trouble;    ///< A sentence when Kubernetes says what is wrong: image, volume, crash loop. Empty: none.
+  std::string role_label;     ///< "primary", "replica" or empty.
+  bool heard = false;         ///< A line from this very pod's sidecar within the last two seconds.
+  std::optional<Report> report;  ///< The newest line, however old.
+  std::optional<Instant> down_since;        ///< Since when the sidecar says that mysqld does not run.
+  std::optional<Instant> not_acking_since;  ///< Since when it has not been seen acking (receiver connected, semi-sync on).
+};
+
+struct ObservedCluster {
+  std::vector<ObservedMember> members;  ///< By ordinal, without gaps from 0 to the highest known.
+  /// Newest lines of incarnations that no present pod has (volume replaced, pod away): what they proved stays proven.
+  std::vector<Report> departed;
+  /// Pods whose containers the kubelet reported as terminated; a force-deleted pod never gets here.
+  std::set<PodUid> ended_pods;
+  std::string endpoint_pod;  ///< The pod that the primary Service selects; empty if none.
+  Epoch endpoint_epoch{0};
+};
+
+}  // namespace baton::engine

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/gtid/gtid_set.h"
+
+namespace baton::engine {
+
+/// Who a member is, precisely enough that a successor is not mistaken for it: a new data directory has another uuid, a
+/// new pod on the same directory another pod_uid, a rebooted node another boot_id.
+struct Identity {
+  Ordinal ordinal;
+  ServerUuid uuid;
+  PodUid pod_uid;
+  BootId boot_id;
+
+  friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+/// A member as the primary: its incarnation matters, not its pod.
+struct PrimaryRef {
+  Ordinal ordinal;
+  ServerUuid uuid;
+
+  friend bool operator==(const PrimaryRef&, const PrimaryRef&) = default;
+};
+
+/// An epoch that is over: transactions of its primary's uuid beyond final_set never were part of the history.
+struct EndedEpoch {
+  Epoch epoch;
+  ServerUuid uuid;
+  GtidSet final_set;
+
+  friend bool operator==(const EndedEpoch&, const EndedEpoch&) = default;
+};
+
+enum class FailoverPhase : std::uint8_t {
+  kRevoking,  ///< Intent is durable; nothing irrevocable has happened.
+  kOpening,   ///< The new primary is recorded: forward only.
+};
+
+/// The failover in progress.
+struct FailoverRecord {
+  std::string id;  ///< "<name>-<epoch>".
+  PrimaryRef old_primary;
+  std::string evidence;  ///< Why the old primary counts as lost.
+  FailoverPhase phase = FailoverPhase::kRevoking;
+
+  friend bool operator==(const FailoverRecord&, const FailoverRecord&) = default;
+};
+
+/// What the resource's status records, the only memory that decisions have. Written by compare-and-set alone.
+/// Invariants, at every instant:
+///  1. ackers ⊇ the replicas whose acks the primary counts (record first, then enable; disable, then record);
+///  2. ack_count <= what the primary really waits for (record before lowering, after raising);
+///  3. everything acknowledged before the last removal from ackers, raise of ack_count or change of primary is in floor.
+struct Recorded {
+  std::optional<PrimaryRef> bootstrap;  ///< Written before the only initialise order there ever is.
+  std::optional<PrimaryRef> current_primary;
+  Epoch epoch{0};
+  Revision revision{0};
+  std::vector<Identity> ackers;  ///< A
+  int ack_count = 0;             ///< W; 0: semi-sync is off and the primary's own log is mandatory
+  GtidSet floor;
+  bool ever_ready = false;  ///< Once true, ack_count is never below 1 while the cluster is wanted with two or more.
+  std::vector<EndedEpoch> epochs;
+  std::optional<FailoverRecord> failover;
+
+  [[nodiscard]] bool is_acker(const ServerUuid& uuid) const {
+    return std::ranges::any_of(ackers, [&](const Identity& acker) { return acker.uuid == uuid; });
+  }
+
+  friend bool operator==(const Recorded&, const Recorded&) = default;
+};
+
+}  // namespace baton::engine

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+
+namespace baton::engine {
+
+/// What a person said about one member as a candidate.
+struct CandidateRule {
+  Ordinal member;
+  int priority = 50;  ///< Higher wins. 0 … 1000.
+  bool never_promote = false;
+};
+
+/// The wanted cluster, as far as decisions need it. Already validated.
+struct Spec {
+  std::string name;  ///< Pods are called <name>-<ordinal>.
+  int replicas = 3;  ///< Members in all, the primary included.
+  int acks = 1;      ///< Wanted number of acks a commit waits for.
+  /// sync_relay_log=1: an ack means fsynced, so that a node's reboot takes nothing back.
+  bool strict_relay_log = false;
+  bool failover_enabled = true;
+  Duration crash_grace{0};  ///< How long a crashed mysqld may take to come back before a failover begins.
+  std::vector<CandidateRule> candidates;
+};
+
+}  // namespace baton::engine

@@ -1,0 +1,118 @@
+#include "engine/model/view.h"
+
+#include <algorithm>
+#include <format>
+
+namespace baton::engine {
+namespace {
+
+const Report* departed_report(const ObservedCluster& observed, const ServerUuid& uuid) {
+  const auto found = std::ranges::find_if(observed.departed, [&](const Report& report) { return report.uuid == uuid; });
+  return found == observed.departed.end() ? nullptr : &*found;
+}
+
+PrimarySight sight_of_report(const ObservedMember* member, const Report* report, const std::string& pod) {
+  PrimarySight sight{.member = member, .report = report};
+  if (report == nullptr) {
+    sight.evidence = std::format("nothing was heard of {} yet", pod);
+    return sight;
+  }
+  const bool heard = member != nullptr && member->heard;
+  if (report->process == Process::kNotRunning && report->held) {
+    sight.reachability = Reachability::kDownProven;
+    sight.evidence = std::format("the sidecar of {} saw mysqld end ({}) and holds its start", pod,
+                                 report->exit.empty() ? "before it started itself" : report->exit);
+  } else if (!heard) {
+    sight.evidence = std::format("{} is not heard; silence is no proof that its mysqld is dead", pod);
+  } else if (report->process == Process::kRunning && report->server) {
+    sight.reachability = Reachability::kUp;
+  } else if (report->process == Process::kRunning) {
+    sight.evidence = std::format("mysqld of {} runs but does not answer: {}", pod, report->sql_error);
+  } else if (report->process == Process::kUnknown) {
+    sight.evidence = std::format("the gate of {} has not spoken yet", pod);
+  } else {
+    sight.reachability = Reachability::kStarting;
+    sight.evidence = report->start_error.empty() ? std::format("mysqld of {} is starting", pod)
+                                                 : std::format("mysqld of {} does not start: {}", pod, report->start_error);
+  }
+  return sight;
+}
+
+}  // namespace
+
+std::string_view name_of(Reachability reachability) {
+  switch (reachability) {
+    case Reachability::kUp: return "Up";
+    case Reachability::kStarting: return "Starting";
+    case Reachability::kDownProven: return "DownProven";
+    case Reachability::kUnknown: return "Unknown";
+  }
+  return "Unknown";
+}
+
+std::string View::pod(Ordinal ordinal) const { return std::format("{}-{}", spec.name, ordinal); }
+
+const ObservedMember* View::member(Ordinal ordinal) const {
+  const auto found = std::ranges::find(observed.members, ordinal, &ObservedMember::ordinal);
+  return found == observed.members.end() ? nullptr : &*found;
+}
+
+const ObservedMember* View::member(const ServerUuid& uuid) const {
+  const auto found = std::ranges::find_if(observed.members, [&](const ObservedMember& m) { return m.report && m.report->uuid == uuid; });
+  return found == observed.members.end() ? nullptr : &*found;
+}
+
+PrimarySight View::primary() const {
+  if (!recorded.current_primary) return {.evidence = "no primary was ever recorded"};
+  const auto& [ordinal, uuid] = *recorded.current_primary;
+  const ObservedMember* present = member(uuid);
+  const Report* report = present != nullptr ? &*present->report : departed_report(observed, uuid);
+  return sight_of_report(present, report, pod(ordinal));
+}
+
+std::vector<const ObservedMember*> View::replicas() const {
+  std::vector<const ObservedMember*> result;
+  for (const ObservedMember& member : observed.members) {
+    const bool is_primary = recorded.current_primary && member.report && member.report->uuid == recorded.current_primary->uuid;
+    if (!is_primary) result.push_back(&member);
+  }
+  return result;
+}
+
+const CandidateRule* View::rule(Ordinal ordinal) const {
+  const auto found = std::ranges::find(spec.candidates, ordinal, &CandidateRule::member);
+  return found == spec.candidates.end() ? nullptr : &*found;
+}
+
+GtidSet View::legitimate(const GtidSet& set) const {
+  GtidSet result = set.intersected(recorded.floor);
+  if (recorded.current_primary) result = result.united(set.of_uuid(recorded.current_primary->uuid.get()));
+  for (const EndedEpoch& ended : recorded.epochs) result = result.united(set.intersected(ended.final_set));
+  return result;
+}
+
+const Server* server_of(const ObservedMember& member) {
+  const bool answers = member.heard && member.report && member.report->process == Process::kRunning && member.report->server;
+  return answers ? &*member.report->server : nullptr;
+}
+
+GtidSet holdings(const Server& server) { return server.executed.united(server.channel.retrieved); }
+
+GtidSet logged(const Server& server) { return server.executed.united(server.owned); }
+
+int real_ack_count(const Server& server) { return server.semi_sync.source_enabled ? server.semi_sync.wait_for_count : 0; }
+
+bool follows(const Server& server, const ObservedMember& source) {
+  return !source.address.empty() && server.channel.source_host == source.address;
+}
+
+bool acks_to(const Server& server, const ObservedMember& source) {
+  return follows(server, source) && server.channel.receiver == Thread::kRunning && server.semi_sync.replica_active;
+}
+
+Identity identity_of(const ObservedMember& member) {
+  if (!member.report) return {.ordinal = member.ordinal};
+  return {.ordinal = member.ordinal, .uuid = member.report->uuid, .pod_uid = member.report->pod_uid, .boot_id = member.report->boot_id};
+}
+
+}  // namespace baton::engine

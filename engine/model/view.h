@@ -1,0 +1,63 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/model/observed.h"
+#include "engine/model/recorded.h"
+#include "engine/model/spec.h"
+
+namespace baton::engine {
+
+/// How sure we are of a member's mysqld. Silence proves nothing: only a process exit seen by its own sidecar is proof.
+enum class Reachability : std::uint8_t {
+  kUp,          ///< Heard, runs and answers.
+  kStarting,    ///< Heard; starts by itself or recovers: not dead, not usable.
+  kDownProven,  ///< Its own sidecar saw it end and holds its start.
+  kUnknown,     ///< Not heard, or it does not answer.
+};
+[[nodiscard]] std::string_view name_of(Reachability reachability);
+
+/// The current primary as seen now.
+struct PrimarySight {
+  Reachability reachability = Reachability::kUnknown;
+  const ObservedMember* member = nullptr;  ///< The present member with the primary's incarnation, if any.
+  const Report* report = nullptr;          ///< Its newest line, perhaps of a pod that is gone.
+  std::string evidence;                    ///< A sentence.
+};
+
+/// The three inputs of a decision, and the questions that every part of it asks. Borrowed: lives as long as they do.
+struct View {
+  const Spec& spec;
+  const Recorded& recorded;
+  const ObservedCluster& observed;
+  const Instant now;
+
+  [[nodiscard]] std::string pod(Ordinal ordinal) const;
+  [[nodiscard]] const ObservedMember* member(Ordinal ordinal) const;
+  /// The present member of that incarnation.
+  [[nodiscard]] const ObservedMember* member(const ServerUuid& uuid) const;
+  [[nodiscard]] PrimarySight primary() const;
+  /// Present members other than the current primary's incarnation, by ordinal.
+  [[nodiscard]] std::vector<const ObservedMember*> replicas() const;
+  [[nodiscard]] const CandidateRule* rule(Ordinal ordinal) const;
+  /// Transactions of `set` that belong to the history: the floor, what the current primary's uuid wrote, and what each
+  /// ended epoch's primary had written when it ended. The rest is errant.
+  [[nodiscard]] GtidSet legitimate(const GtidSet& set) const;
+};
+
+/// The server's own word, if it is heard and answers; else null.
+[[nodiscard]] const Server* server_of(const ObservedMember& member);
+/// What a running member can bring into a history: executed ∪ received.
+[[nodiscard]] GtidSet holdings(const Server& server);
+/// What a primary has or may have acknowledged: executed ∪ owned.
+[[nodiscard]] GtidSet logged(const Server& server);
+/// The number of acks that a primary's commits really wait for.
+[[nodiscard]] int real_ack_count(const Server& server);
+/// Whether it is set to follow that member, whatever its receiver does now.
+[[nodiscard]] bool follows(const Server& server, const ObservedMember& source);
+/// Whether its acks reach that source now.
+[[nodiscard]] bool acks_to(const Server& server, const ObservedMember& source);
+[[nodiscard]] Identity identity_of(const ObservedMember& member);
+
+}  // namespace baton::engine

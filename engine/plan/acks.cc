@@ -1,0 +1,177 @@
+#include <algorithm>
+#include <format>
+
+#include "engine/plan/plans.h"
+
+namespace baton::engine {
+namespace {
+
+/// A member may be silent, restart or reconnect for this long before it is expelled: each change costs a status write.
+constexpr Duration kAckerPatience{3000};
+
+const ObservedMember* present(const View& view, const Identity& identity) {
+  const ObservedMember* member = view.member(identity.ordinal);
+  return member != nullptr && member->report && identity_of(*member) == identity ? member : nullptr;
+}
+
+bool acking(const View& view, const Identity& identity, const ObservedMember& primary) {
+  const ObservedMember* member = present(view, identity);
+  const Server* server = member != nullptr ? server_of(*member) : nullptr;
+  return server != nullptr && acks_to(*server, primary);
+}
+
+/// W as it should be: min(wanted, ackers that ack), never below 1 once an acker was there; 0 for a single member.
+int wanted_ack_count(const View& view, const ObservedMember& primary) {
+  if (view.spec.replicas == 1) return 0;
+  const auto fit = static_cast<int>(
+      std::ranges::count_if(view.recorded.ackers, [&](const Identity& identity) { return acking(view, identity, primary); }));
+  const bool once = view.recorded.ever_ready || view.recorded.ack_count > 0;
+  return std::max(std::min(view.spec.acks, fit), once ? 1 : 0);
+}
+
+/// Lower: record first, then do. Raise: do first, then record, with a floor read after it took effect.
+void size_ack_count(const View& view, const ObservedMember& primary, Decision& decision) {
+  const Server& server = *server_of(primary);
+  const int recorded = view.recorded.ack_count;
+  const int real = real_ack_count(server);
+  const int wanted = wanted_ack_count(view, primary);
+  if (wanted < recorded) {
+    Recorded next = view.recorded;
+    next.ack_count = wanted;
+    return propose(decision, std::move(next), std::format("commits wait for {} instead of {} acks", wanted, recorded));
+  }
+  if (real != wanted) return add_order(decision, SetAckCount{primary.ordinal, wanted});
+  if (real > recorded) {
+    Recorded next = view.recorded;
+    next.ack_count = real;
+    next.floor = logged(server);
+    propose(decision, std::move(next), std::format("commits wait for {} instead of {} acks", real, recorded));
+  }
+}
+
+bool expelled(const Server& primary, const ServerUuid& uuid) {
+  const bool unlocked = std::ranges::any_of(primary.replication_accounts,
+                                            [&](const ReplicationAccount& a) { return a.uuid == uuid && !a.locked; });
+  const bool connected = std::ranges::any_of(primary.dump_threads, [&](const DumpThread& d) { return d.uuid == uuid; });
+  return !unlocked && !connected;
+}
+
+/// Why an acker must leave A; empty if it may stay.
+std::string unfit(const View& view, const Identity& identity, const ObservedMember& primary) {
+  const std::string pod = view.pod(identity.ordinal);
+  if (identity.ordinal.get() >= view.spec.replicas) return std::format("{} is being scaled away", pod);
+  const ObservedMember* member = present(view, identity);
+  if (member == nullptr) return std::format("{} is not the pod, directory or boot that acknowledged", pod);
+  if (const Server* server = server_of(*member);
+      server != nullptr && !errant_against(*server, *server_of(primary), primary.report->uuid).empty()) {
+    return std::format("{} holds errant transactions", pod);
+  }
+  const bool patient = !member->not_acking_since || view.now < *member->not_acking_since + kAckerPatience;
+  return patient || acking(view, identity, primary) ? "" : std::format("{} does not acknowledge", pod);
+}
+
+/// The same directory in a new pod whose predecessor's end was seen: its logs are the logs that acknowledged.
+bool replace_identity(const View& view, const Identity& identity, Decision& decision) {
+  const ObservedMember* member = view.member(identity.ordinal);
+  std::string why;
+  if (member == nullptr || !member->heard || present(view, identity) != nullptr) return false;
+  if (!stands_for(view, *member, identity, why)) return false;
+  Recorded next = view.recorded;
+  std::erase(next.ackers, identity);
+  if (std::ranges::find(next.ackers, identity_of(*member)) == next.ackers.end()) next.ackers.push_back(identity_of(*member));
+  propose(decision, std::move(next), std::format("{} goes on as an acker in a new pod on the same directory", member->pod));
+  return true;
+}
+
+/// The incarnation goes on in another pod that is an acker by itself and is the one that the primary serves: the old pod
+/// cannot acknowledge, since a primary keeps one dump thread for a server_uuid.
+bool superseded(const View& view, const Identity& identity, const ObservedMember& primary) {
+  const ObservedMember* member = view.member(identity.ordinal);
+  if (member == nullptr || !member->report || member->report->uuid != identity.uuid || present(view, identity) != nullptr) return false;
+  const Identity current = identity_of(*member);
+  if (std::ranges::find(view.recorded.ackers, current) == view.recorded.ackers.end() || !acking(view, current, primary)) return false;
+  const auto& threads = server_of(primary)->dump_threads;
+  return std::ranges::all_of(threads, [&](const DumpThread& d) { return d.uuid != identity.uuid || d.host == member->address; });
+}
+
+/// One acker that must leave leaves: its acks are ended and seen to have ended, then the record follows, with a floor.
+/// The last W are never removed: their logs are what a failover needs.
+bool remove_acker(const View& view, const ObservedMember& primary, Decision& decision) {
+  const Server& server = *server_of(primary);
+  for (const Identity& identity : view.recorded.ackers) {
+    const std::string why = unfit(view, identity, primary);
+    if (why.empty()) continue;
+    if (replace_identity(view, identity, decision)) return true;
+    const bool gone = superseded(view, identity, primary);
+    const bool spare = std::ssize(view.recorded.ackers) - 1 >= std::max(1, view.recorded.ack_count);
+    if (!spare && !(view.spec.replicas == 1 && view.recorded.ack_count == 0)) continue;
+    if (!gone && !expelled(server, identity.uuid)) {
+      add_order(decision, ExpelReplica{primary.ordinal, identity.uuid});
+      return true;
+    }
+    Recorded next = view.recorded;
+    std::erase(next.ackers, identity);
+    next.floor = logged(server);
+    propose(decision, std::move(next), std::format("{} is no acker any more: {}", view.pod(identity.ordinal), why));
+    return true;
+  }
+  return false;
+}
+
+bool may_join(const View& view, const ObservedMember& member, const ObservedMember& primary) {
+  const Server* server = server_of(member);
+  if (server == nullptr || member.report->terminating || member.ordinal.get() >= view.spec.replicas) return false;
+  if (!follows(*server, primary) || server->channel.receiver != Thread::kRunning || !server->channel.applier_error.empty()) return false;
+  const Server& source = *server_of(primary);
+  if (!errant_against(*server, source, primary.report->uuid).empty()) return false;
+  return source.executed.minus(holdings(*server)).size() <= kCaughtUpBacklog;
+}
+
+bool add_acker(const View& view, const ObservedMember& primary, Decision& decision) {
+  for (const ObservedMember* member : view.replicas()) {
+    const Identity identity = identity_of(*member);
+    if (std::ranges::find(view.recorded.ackers, identity) != view.recorded.ackers.end()) continue;
+    if (!may_join(view, *member, primary)) continue;
+    Recorded next = view.recorded;
+    next.ackers.push_back(identity);
+    propose(decision, std::move(next), std::format("{} is caught up and becomes an acker", member->pod));
+    return true;
+  }
+  return false;
+}
+
+/// Who may be connected to the primary at all; it kills the dump threads of others, also later.
+void name_replicas(const View& view, const ObservedMember& primary, Decision& decision) {
+  std::vector<ServerUuid> known;
+  for (const ObservedMember* member : view.replicas()) {
+    if (member->report && !member->report->uuid.get().empty() && member->ordinal.get() < view.spec.replicas) {
+      known.push_back(member->report->uuid);
+    }
+  }
+  const auto& threads = server_of(primary)->dump_threads;
+  const bool stranger = std::ranges::any_of(threads, [&](const DumpThread& d) { return std::ranges::find(known, d.uuid) == known.end(); });
+  if (!stranger) return;
+  decision.findings.push_back({"GuaranteeVoid", primary.ordinal,
+                               std::format("a replica that is no member is connected to {}; it is cut off", primary.pod)});
+  add_order(decision, SetAckers{primary.ordinal, known});
+}
+
+void remember_readiness(const View& view, Decision& decision) {
+  if (view.recorded.ever_ready || !decision.readiness.ready || view.spec.replicas < 2) return;
+  Recorded next = view.recorded;
+  next.ever_ready = true;
+  propose(decision, std::move(next), "the cluster is ready for failover for the first time");
+}
+
+}  // namespace
+
+void plan_acks(const View& view, const ObservedMember& primary, Decision& decision) {
+  name_replicas(view, primary, decision);
+  size_ack_count(view, primary, decision);
+  if (decision.record) return;
+  if (remove_acker(view, primary, decision)) return;
+  if (add_acker(view, primary, decision)) return;
+  remember_readiness(view, decision);
+}
+
+}  // namespace baton::engine

@@ -1,0 +1,148 @@
+#include "engine/plan/plans.h"
+
+#include <algorithm>
+#include <format>
+
+namespace baton::engine {
+namespace {
+
+/// Lets the old primary start, read-only: its own log covers everything when nothing else provably does.
+void let_return(const View& view, const PrimarySight& sight, const std::string& why_not, const std::string& code, Decision& decision) {
+  const Ordinal ordinal = view.recorded.current_primary->ordinal;
+  decision.findings.push_back({code, ordinal, why_not});
+  if (sight.member != nullptr && sight.member->heard) {
+    set_state(decision, ClusterState::kReopening, std::format("{} comes back in place, because {}", view.pod(ordinal), why_not));
+    return add_order(decision, Permit{ordinal});
+  }
+  set_state(decision, ClusterState::kFailoverHeld,
+            std::format("{} is lost and its sidecar is not heard; failover is held: {}", view.pod(ordinal), why_not));
+}
+
+/// The dead primary's sidecar is still reading its log: a refusal now would be hasty.
+bool log_is_being_read(const PrimarySight& sight) {
+  return sight.reachability == Reachability::kDownProven && sight.member != nullptr && sight.member->heard &&
+         !sight.report->dead_log && sight.report->dead_log_error.empty();
+}
+
+/// The dead primary's whole log, if its sidecar holds its start at this epoch and has read it to the end.
+const GtidSet* usable_dead_log(const View& view, const PrimarySight& sight) {
+  if (sight.reachability != Reachability::kDownProven || sight.member == nullptr || !sight.member->heard) return nullptr;
+  if (sight.report->held_epoch < view.recorded.epoch || !sight.report->dead_log) return nullptr;
+  return &*sight.report->dead_log;
+}
+
+/// Members that will be the new primary's ackers: heard, answering, part of the history, wanted.
+std::vector<const ObservedMember*> attachable(const View& view, const ObservedMember& candidate) {
+  std::vector<const ObservedMember*> result;
+  for (const ObservedMember* member : view.replicas()) {
+    if (member->ordinal == candidate.ordinal || member->ordinal.get() >= view.spec.replicas) continue;
+    const Server* server = server_of(*member);
+    if (server == nullptr || member->report->terminating || !revoked(view, *member)) continue;
+    const GtidSet held = holdings(*server);
+    if (!held.minus(view.legitimate(held)).empty() || !server->channel.applier_error.empty()) continue;
+    result.push_back(member);
+  }
+  return result;
+}
+
+bool has_account(const Server& server, const ServerUuid& uuid) {
+  return std::ranges::any_of(server.replication_accounts, [&](const ReplicationAccount& a) { return a.uuid == uuid && !a.locked; });
+}
+
+/// Points the others at the candidate, with acks. Nothing can be acknowledged by it before it opens, so this may come
+/// before the choice is recorded; the record then names all of them.
+void attach(const ObservedMember& candidate, const std::vector<const ObservedMember*>& others, Decision& decision) {
+  const Server& server = *server_of(candidate);
+  if (real_ack_count(server) != 1) add_order(decision, SetAckCount{candidate.ordinal, 1});
+  for (const ObservedMember* other : others) {
+    if (!has_account(server, other->report->uuid)) {
+      add_order(decision, EnsureReplicationAccount{candidate.ordinal, other->report->uuid});
+    } else if (const Server* theirs = server_of(*other); !follows(*theirs, candidate) ||
+               theirs->channel.receiver == Thread::kStopped || !theirs->semi_sync.replica_enabled) {
+      add_order(decision, Follow{other->ordinal, candidate.ordinal, true});
+    }
+  }
+}
+
+/// Phase 10: one compare-and-set. Acks were off or of this set, one ack is really waited for, and the floor is the target.
+void commit(const View& view, const ObservedMember& candidate, const std::vector<const ObservedMember*>& others,
+            const Assessment& assessment, Decision& decision) {
+  Recorded next = view.recorded;
+  const PrimaryRef old = view.recorded.failover->old_primary;
+  next.epochs.push_back({Epoch{view.recorded.epoch.get() - 1}, old.uuid, assessment.target.of_uuid(old.uuid.get())});
+  next.current_primary = PrimaryRef{candidate.ordinal, candidate.report->uuid};
+  next.ackers.clear();
+  for (const ObservedMember* other : others) next.ackers.push_back(identity_of(*other));
+  next.ack_count = 1;
+  next.floor = assessment.target;
+  next.failover->phase = FailoverPhase::kOpening;
+  propose(decision, std::move(next), std::format("{} is the new primary: {}", candidate.pod, assessment.sentence));
+}
+
+void converge(const View& view, const Assessment& assessment, Decision& decision) {
+  const ObservedMember& candidate = *view.member(*assessment.winner);
+  const Server& server = *server_of(candidate);
+  const std::vector<const ObservedMember*> others = attachable(view, candidate);
+  set_state(decision, ClusterState::kFailingOver, std::format("promoting {}: {}", candidate.pod, assessment.sentence));
+  attach(candidate, others, decision);
+  if (!server.executed.contains(assessment.target)) {
+    return add_order(decision, WaitApplied{candidate.ordinal, assessment.target});
+  }
+  const bool sized = real_ack_count(server) == 1;
+  if (sized && (others.empty() || server.semi_sync.clients >= 1)) return commit(view, candidate, others, assessment, decision);
+  if (sized) add_order(decision, WaitAckers{candidate.ordinal, 1});
+}
+
+/// Phases 2 and 3: every reachable replica stops receiving, the old primary is held at this epoch.
+void revoke(const View& view, const PrimarySight& sight, Decision& decision) {
+  for (const ObservedMember* member : view.replicas()) {
+    if (server_of(*member) != nullptr && !revoked(view, *member)) add_order(decision, StopReceiver{member->ordinal});
+  }
+  const bool heard = sight.member != nullptr && sight.member->heard;
+  if (heard && (sight.report->held_epoch < view.recorded.epoch || !sight.report->held)) add_order(decision, Fence{sight.member->ordinal});
+}
+
+}  // namespace
+
+void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& decision) {
+  const PrimaryRef old = *view.recorded.current_primary;
+  const bool heard = sight.member != nullptr && sight.member->heard;
+  if (!view.spec.failover_enabled) {
+    return let_return(view, sight, "spec.failover.enabled is false", "FailoverDisabled", decision);
+  }
+  if (heard && view.spec.crash_grace > Duration::zero() && sight.member->down_since &&
+      view.now < *sight.member->down_since + view.spec.crash_grace) {
+    decision.look_again = *sight.member->down_since + view.spec.crash_grace;
+    set_state(decision, ClusterState::kReopening, std::format("{}; it may come back within crashGraceMilliseconds", sight.evidence));
+    return add_order(decision, Permit{old.ordinal});
+  }
+  const GtidSet* log = heard && sight.report->dead_log ? &*sight.report->dead_log : nullptr;
+  const Assessment rehearsal = assess(view, Revocation::kAssumed, log);
+  decision.ballots = rehearsal.ballots;
+  if (!rehearsal.possible() && log_is_being_read(sight)) {
+    return set_state(decision, ClusterState::kFailingOver, std::format("{}; its log is being read", sight.evidence));
+  }
+  if (!rehearsal.possible()) return let_return(view, sight, rehearsal.sentence, rehearsal.code, decision);
+  Recorded next = view.recorded;
+  next.epoch = Epoch{next.epoch.get() + 1};
+  next.failover = FailoverRecord{.id = std::format("{}-{}", view.spec.name, next.epoch), .old_primary = old, .evidence = sight.evidence};
+  set_state(decision, ClusterState::kFailingOver, sight.evidence);
+  propose(decision, std::move(next), std::format("failover begins: {}", sight.evidence));
+}
+
+void plan_failover(const View& view, const PrimarySight& sight, Decision& decision) {
+  if (sight.reachability == Reachability::kUp) return plan_primary(view, sight, decision);
+  if (sight.reachability == Reachability::kStarting && sight.report->start_error.empty()) {
+    return set_state(decision, ClusterState::kReopening, sight.evidence);
+  }
+  revoke(view, sight, decision);
+  const Assessment assessment = assess(view, Revocation::kDone, usable_dead_log(view, sight));
+  decision.ballots = assessment.ballots;
+  if (assessment.possible()) return converge(view, assessment, decision);
+  if (!decision.steps.empty() || log_is_being_read(sight)) {
+    return set_state(decision, ClusterState::kFailingOver, std::format("stopping receivers and reading logs; so far {}", assessment.sentence));
+  }
+  let_return(view, sight, assessment.sentence, assessment.code, decision);
+}
+
+}  // namespace baton::engine

@@ -1,0 +1,146 @@
+#include <algorithm>
+#include <format>
+
+#include "engine/plan/plans.h"
+
+namespace baton::engine {
+namespace {
+
+/// Transactions of the history that some member holds and the returned primary does not; empty if its log covers all.
+GtidSet uncovered(const View& view, const ObservedMember& primary) {
+  GtidSet known = view.recorded.floor;
+  for (const ObservedMember* member : view.replicas()) {
+    if (const Server* server = server_of(*member)) known = known.united(view.legitimate(holdings(*server)));
+  }
+  return known.minus(server_of(primary)->executed);
+}
+
+/// It was open in the recorded epoch, ended, and is back; or a failover began and nothing irrevocable was done.
+void reopen(const View& view, const ObservedMember& primary, Decision& decision) {
+  if (const GtidSet missing = uncovered(view, primary); !missing.empty()) {
+    set_state(decision, ClusterState::kFailoverHeld,
+              std::format("{} is back, but lacks {} transactions that may have been acknowledged: {}", primary.pod, missing.size(),
+                          missing.to_string()));
+    decision.findings.push_back({"FloorMissing", primary.ordinal, decision.message});
+    return;
+  }
+  set_state(decision, ClusterState::kReopening, std::format("{} is back and its log covers everything", primary.pod));
+  Recorded next = view.recorded;
+  next.epoch = Epoch{next.epoch.get() + 1};
+  next.failover.reset();
+  propose(decision, std::move(next), std::format("{} is reopened in place: its log covers the floor and all that is heard", primary.pod));
+}
+
+/// How many recorded ackers hold all that the primary has.
+int complete_ackers(const View& view, const ObservedMember& primary) {
+  const Server& server = *server_of(primary);
+  return static_cast<int>(std::ranges::count_if(view.recorded.ackers, [&](const Identity& identity) {
+    const ObservedMember* member = view.member(identity.ordinal);
+    const Server* acker = member != nullptr ? server_of(*member) : nullptr;
+    return acker != nullptr && identity_of(*member) == identity && acks_to(*acker, primary) && holdings(*acker).contains(server.executed);
+  }));
+}
+
+/// Why the primary may not be opened yet; empty if it may.
+std::string not_yet(const View& view, const ObservedMember& primary) {
+  const Server& server = *server_of(primary);
+  const int acks = view.recorded.ack_count;
+  if (const GtidSet missing = view.recorded.floor.minus(server.executed); !missing.empty()) {
+    return std::format("it has {} transactions to apply", missing.size());
+  }
+  if (acks == 0) {
+    const bool alone = view.spec.replicas == 1 || primary.report->opened_epoch > Epoch{0};
+    return alone ? "" : "the first acker is not there yet";
+  }
+  if (real_ack_count(server) != acks) return "its ack count is not set yet";
+  if (server.semi_sync.clients < acks) return std::format("{} of {} ackers are connected", server.semi_sync.clients, acks);
+  const bool promoted = view.recorded.failover.has_value();
+  // After a failover the floor is all it holds. Reopened in place it may hold a tail that nobody else has: it must not be
+  // read before it would survive.
+  if (!promoted && complete_ackers(view, primary) < acks) return "its ackers have not received all it holds yet";
+  return {};
+}
+
+void open(const View& view, const ObservedMember& primary, Decision& decision) {
+  const std::string why_not = not_yet(view, primary);
+  const bool first = view.recorded.epoch <= Epoch{1} && primary.report->opened_epoch == Epoch{0};
+  set_state(decision, first ? ClusterState::kBootstrapping : ClusterState::kOpening,
+            why_not.empty() ? std::format("opening {}", primary.pod) : std::format("{} is not open yet: {}", primary.pod, why_not));
+  if (why_not.empty()) return add_order(decision, Open{primary.ordinal, view.recorded.floor});
+  const Server& server = *server_of(primary);
+  const int acks = view.recorded.ack_count;
+  if (acks > 0 && real_ack_count(server) == acks && server.semi_sync.clients < acks) {
+    add_order(decision, WaitAckers{primary.ordinal, acks});
+  }
+}
+
+/// Accounts and clone permission that others wait for. The least urgent orders to the primary.
+void housekeeping(const View& view, const ObservedMember& primary, Decision& decision) {
+  const Server& server = *server_of(primary);
+  if (!server.app_account) add_order(decision, EnsureApplicationAccount{primary.ordinal});
+  const bool cloning = std::ranges::any_of(view.replicas(), [&](const ObservedMember* member) {
+    return member->heard && member->ordinal.get() < view.spec.replicas && member->report->directory == Directory::kEmpty;
+  });
+  if (cloning != server.clone_unlocked) add_order(decision, AllowClone{primary.ordinal, cloning});
+}
+
+void state_when_open(const View& view, const ObservedMember& primary, Decision& decision) {
+  const Server& server = *server_of(primary);
+  const int acks = view.recorded.ack_count;
+  if (acks > 0 && server.semi_sync.clients < acks) {
+    set_state(decision, ClusterState::kWaitingForAcks,
+              std::format("commits on {} wait: {} of {} ackers are connected", primary.pod, server.semi_sync.clients, acks));
+    decision.findings.push_back({"WaitingForAcks", primary.ordinal, decision.message});
+    return;
+  }
+  const bool whole = decision.findings.empty();
+  set_state(decision, whole ? ClusterState::kHealthy : ClusterState::kDegraded,
+            whole ? std::format("{} is open and all members replicate", primary.pod) : decision.findings.front().sentence);
+}
+
+void label_roles(const View& view, const ObservedMember& primary, Decision& decision) {
+  for (const ObservedMember& member : view.observed.members) {
+    if (member.pod_uid.get().empty()) continue;
+    const Server* server = server_of(member);
+    std::string role;
+    if (member.ordinal == primary.ordinal) {
+      role = "primary";
+    } else if (server != nullptr && follows(*server, primary) && server->channel.applier == Thread::kRunning) {
+      role = "replica";
+    }
+    if (role != member.role_label) decision.steps.emplace_back(LabelRole{member.ordinal, role});
+  }
+}
+
+}  // namespace
+
+void plan_primary(const View& view, const PrimarySight& sight, Decision& decision) {
+  const ObservedMember& primary = *sight.member;
+  const Server& server = *server_of(primary);
+  const bool opened_now = primary.report->opened_epoch == view.recorded.epoch;
+  const bool undecided = view.recorded.failover && view.recorded.failover->phase == FailoverPhase::kRevoking;
+  if (undecided || (server.read_only && opened_now)) return reopen(view, primary, decision);
+  for (const std::string& drift : server.drift) {
+    decision.findings.push_back({"GuaranteeVoid", primary.ordinal, std::format("{}: {}", primary.pod, drift)});
+  }
+  plan_acks(view, primary, decision);
+  plan_replicas(view, primary, decision);
+  if (server.read_only || !opened_now) {
+    open(view, primary, decision);
+    return housekeeping(view, primary, decision);
+  }
+  housekeeping(view, primary, decision);
+  state_when_open(view, primary, decision);
+  if (view.observed.endpoint_pod != primary.pod || view.observed.endpoint_epoch != view.recorded.epoch) {
+    decision.steps.emplace_back(Repoint{primary.ordinal});
+    return;
+  }
+  if (view.recorded.failover) {
+    Recorded next = view.recorded;
+    next.failover.reset();
+    propose(decision, std::move(next), std::format("failover to {} is done: it is open and the endpoint selects it", primary.pod));
+  }
+  label_roles(view, primary, decision);
+}
+
+}  // namespace baton::engine

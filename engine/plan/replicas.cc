@@ -1,0 +1,127 @@
+#include <algorithm>
+#include <format>
+
+#include "engine/plan/plans.h"
+
+namespace baton::engine {
+namespace {
+
+void find(Decision& decision, const ObservedMember& member, std::string code, std::string sentence) {
+  decision.findings.push_back({std::move(code), member.ordinal, std::move(sentence)});
+}
+
+/// A caught-up replica if there is one, to spare the primary; and one clone at a time from each donor.
+const ObservedMember* donor_for(const View& view, const ObservedMember& primary) {
+  const Server& source = *server_of(primary);
+  for (const ObservedMember* member : view.replicas()) {
+    const Server* server = server_of(*member);
+    if (server == nullptr || !follows(*server, primary) || server->channel.applier != Thread::kRunning) continue;
+    if (!errant_against(*server, source, primary.report->uuid).empty()) continue;
+    if (source.executed.minus(server->executed).size() <= kCaughtUpBacklog) return member;
+  }
+  return &primary;
+}
+
+void fill(const View& view, const ObservedMember& member, const ObservedMember& primary, Decision& decision) {
+  const Report& report = *member.report;
+  if (!report.start_error.empty()) {
+    find(decision, member, "CloneFailed", std::format("{} could not be filled: {}", member.pod, report.start_error));
+  } else {
+    find(decision, member, "Cloning", std::format("{} is being filled from another member", member.pod));
+  }
+  const bool busy_elsewhere = std::ranges::any_of(view.replicas(), [&](const ObservedMember* other) {
+    const bool fills = other->heard && (other->report->process == Process::kCloning || other->report->process == Process::kInitializing ||
+                                        (other->report->directory == Directory::kEmpty && !other->report->busy.empty()));
+    return fills;
+  });
+  if (busy_elsewhere || !server_of(primary)->clone_unlocked) return;
+  const ObservedMember* donor = donor_for(view, primary);
+  const bool first_in_line = std::ranges::none_of(decision.steps, [](const Step& s) { return std::holds_alternative<CloneFrom>(s); });
+  if (first_in_line) add_order(decision, CloneFrom{member.ordinal, donor->ordinal});
+}
+
+/// Whether some recorded acker is an earlier pod or boot of this incarnation: it must leave before this one may connect
+/// under the same account, unless it is the last one.
+bool predecessor_leaves(const View& view, const ObservedMember& member) {
+  const Identity identity = identity_of(member);
+  return std::ssize(view.recorded.ackers) > std::max(1, view.recorded.ack_count) &&
+         std::ranges::any_of(view.recorded.ackers, [&](const Identity& a) { return a.uuid == identity.uuid && a != identity; });
+}
+
+void set_aside(const View& view, const ObservedMember& member, const GtidSet& errant, Decision& decision) {
+  find(decision, member, "ErrantMember",
+       std::format("{} holds transactions that are not part of the history and is set aside: {}. Keep its volume if they matter; "
+                   "to rebuild it, delete its claim data-{} and its pod", member.pod, errant.to_string(), view.pod(member.ordinal)));
+  if (server_of(member)->channel.receiver != Thread::kStopped) add_order(decision, StopReceiver{member.ordinal});
+}
+
+void attach(const View& view, const ObservedMember& member, const ObservedMember& primary, Decision& decision) {
+  const Server& server = *server_of(member);
+  const Server& source = *server_of(primary);
+  const Channel& channel = server.channel;
+  const bool acker = std::ranges::find(view.recorded.ackers, identity_of(member)) != view.recorded.ackers.end();
+  if (predecessor_leaves(view, member)) return find(decision, member, "Rejoining", std::format("{} rejoins in a new pod", member.pod));
+  const bool account = std::ranges::any_of(source.replication_accounts,
+                                           [&](const ReplicationAccount& a) { return a.uuid == member.report->uuid && !a.locked; });
+  if (!account) {
+    add_order(decision, EnsureReplicationAccount{primary.ordinal, member.report->uuid});
+    return find(decision, member, "Rejoining", std::format("{} gets a replication account", member.pod));
+  }
+  if (!channel.applier_error.empty()) {
+    return find(decision, member, "ApplierBroken", std::format("the applier of {} stopped: {}", member.pod, channel.applier_error));
+  }
+  const bool turned = follows(server, primary) && channel.receiver != Thread::kStopped && channel.applier != Thread::kStopped &&
+                      server.semi_sync.replica_enabled == acker;
+  if (!turned) add_order(decision, Follow{member.ordinal, primary.ordinal, acker});
+  if (!turned || channel.receiver != Thread::kRunning) {
+    find(decision, member, "Rejoining",
+         channel.receiver_error.empty() ? std::format("{} is connecting to {}", member.pod, primary.pod)
+                                        : std::format("the receiver of {} cannot connect: {}", member.pod, channel.receiver_error));
+  } else if (!acker) {
+    find(decision, member, "CatchingUp", std::format("{} has {} transactions to receive", member.pod,
+                                                     source.executed.minus(holdings(server)).size()));
+  }
+  for (const std::string& drift : server.drift) find(decision, member, "GuaranteeVoid", std::format("{}: {}", member.pod, drift));
+}
+
+void tend(const View& view, const ObservedMember& member, const ObservedMember& primary, Decision& decision) {
+  if (!member.heard) {
+    const std::string trouble = member.pod_trouble.empty() ? "is not heard" : member.pod_trouble;
+    return find(decision, member, "MemberUnheard", std::format("{}: {}", member.pod, trouble));
+  }
+  const Report& report = *member.report;
+  if (report.directory == Directory::kEmpty) return fill(view, member, primary, decision);
+  if (report.process == Process::kNotRunning && report.held) {
+    find(decision, member, "Rejoining", std::format("{} is permitted to start as a replica", member.pod));
+    return add_order(decision, Permit{member.ordinal});
+  }
+  const Server* server = server_of(member);
+  if (server == nullptr) {
+    const std::string detail = !report.start_error.empty() ? report.start_error : report.sql_error;
+    return find(decision, member, report.start_error.empty() ? "MemberStarting" : "MysqldDoesNotStart",
+                std::format("mysqld of {} is not up{}{}", member.pod, detail.empty() ? "" : ": ", detail));
+  }
+  if (const GtidSet errant = errant_against(*server, *server_of(primary), primary.report->uuid); !errant.empty()) {
+    return set_aside(view, member, errant, decision);
+  }
+  attach(view, member, primary, decision);
+}
+
+}  // namespace
+
+void plan_replicas(const View& view, const ObservedMember& primary, Decision& decision) {
+  for (const ObservedMember* member : view.replicas()) {
+    if (member->ordinal.get() < view.spec.replicas) tend(view, *member, primary, decision);
+  }
+  for (int i = 0; i < view.spec.replicas; ++i) {
+    if (view.member(Ordinal{i}) != nullptr) continue;
+    decision.findings.push_back({"MemberUnheard", Ordinal{i}, std::format("{} does not exist yet", view.pod(Ordinal{i}))});
+  }
+  if (primary.ordinal.get() >= view.spec.replicas) {
+    find(decision, primary, "ScaleInHeld",
+         std::format("{} is the primary and would be scaled away (replicas: {}); raise replicas again, or let another member take over first",
+                     primary.pod, view.spec.replicas));
+  }
+}
+
+}  // namespace baton::engine

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/gtid/gtid_set.h"
+
+namespace baton::engine {
+
+// Steps are data. Those that name a member are orders to its sidecar, which checks epoch and revision and its own
+// preconditions again; each can be repeated, and each prefix of a plan is a legal place to crash.
+
+struct Initialize { Ordinal on; ServerUuid uuid; };          ///< Make the first data directory. Once per cluster, ever.
+struct CloneFrom { Ordinal on; Ordinal donor; };             ///< Fill an empty directory.
+struct Permit { Ordinal on; };                               ///< Lift the hold; mysqld boots read-only, threads stopped.
+struct Fence { Ordinal on; };                                ///< SIGKILL mysqld, hold its start.
+struct StopReceiver { Ordinal on; };                         ///< It acks nothing more; what it holds is final.
+struct Follow { Ordinal on; Ordinal source; bool acks; };    ///< Receiver-only swap to a source.
+struct SetAckCount { Ordinal on; int count; };               ///< What a commit waits for; 0: semi-sync off.
+struct SetAckers { Ordinal on; std::vector<ServerUuid> replicas; };  ///< Who may be connected to the primary at all.
+struct EnsureReplicationAccount { Ordinal on; ServerUuid replica; };
+struct ExpelReplica { Ordinal on; ServerUuid replica; };     ///< Lock its account, kill its dump thread, see it gone.
+struct EnsureApplicationAccount { Ordinal on; };
+struct AllowClone { Ordinal on; bool allowed; };
+struct WaitApplied { Ordinal on; GtidSet target; };
+struct WaitAckers { Ordinal on; int count; };
+struct Open { Ordinal on; GtidSet target; };                 ///< Writes begin. Only after the choice is recorded.
+struct Repoint { Ordinal to; };                              ///< One write of the primary Service's selector.
+struct LabelRole { Ordinal on; std::string role; };          ///< For the replicas Service; never before Repoint.
+
+using Step = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, SetAckCount, SetAckers,
+                          EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount, AllowClone, WaitApplied,
+                          WaitAckers, Open, Repoint, LabelRole>;
+
+/// The member that carries the step out; for Repoint the one that the endpoint moves to.
+[[nodiscard]] Ordinal member_of(const Step& step);
+/// One sentence, for logs, events and transcripts: "stop the receiver of shop-2".
+[[nodiscard]] std::string describe(const Step& step, const std::string& cluster);
+/// The step's type: "StopReceiver".
+[[nodiscard]] std::string_view name_of(const Step& step);
+/// Whether lease and recorded state must be checked once more right before it.
+[[nodiscard]] bool irrevocable(const Step& step);
+
+}  // namespace baton::engine

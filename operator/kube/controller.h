@@ -1,0 +1,76 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "operator/base/context.h"
+#include "operator/kube/work_queue.h"
+
+namespace baton::kube {
+
+/// What a reconcile says besides having worked: when the key is to be looked at again, whatever happens.
+struct Outcome {
+  std::optional<Duration> again_after = {};
+};
+
+/// Brings the world nearer to what is wanted for a key. Never learns what woke it. A value: done, again after that time.
+/// kTerminal: nothing to try until something changes. Any other error: again, later with each failure in a row.
+template <class Key>
+using Reconcile = std::function<Result<Outcome>(const Context& context, const Key& key)>;
+
+/// Takes keys and reconciles them until stopped. Errors are logged here, once.
+template <class Key>
+void run_worker(const std::stop_token& stop, WorkQueue<Key>& queue, const Clock& clock, const Logger& log,
+                Duration limit, const Reconcile<Key>& reconcile) {
+  while (auto claim = queue.take(stop)) {
+    const Context context{stop, clock.now() + limit, log.with({{"key", std::format("{}", claim->key())}})};
+    const auto outcome = reconcile(context, claim->key());
+    if (outcome) {
+      claim->succeeded(outcome->again_after);
+      continue;
+    }
+    const auto& error = outcome.error();
+    if (error.kind == ErrorKind::kTerminal) {
+      context.log.error("reconcile failed, waiting for a change", {{"error", error.what}});
+      claim->succeeded(std::nullopt);
+      continue;
+    }
+    if (!stop.stop_requested()) {
+      context.log.warn("reconcile failed, trying again", {{"kind", name_of(error.kind)}, {"error", error.what}});
+    }
+    claim->failed();
+  }
+}
+
+/// Workers of one queue; joined when it goes. Queue and clock must outlive it.
+template <class Key>
+class Controller {
+ public:
+  /// `limit` bounds one reconcile.
+  Controller(WorkQueue<Key>& queue, const Clock& clock, Logger log, int workers, Duration limit,
+             Reconcile<Key> reconcile)
+      : reconcile_(std::move(reconcile)), log_(std::move(log)) {
+    for (int i = 0; i < workers; ++i) {
+      threads_.emplace_back([this, &queue, &clock, limit](const std::stop_token& stop) {
+        run_worker<Key>(stop, queue, clock, log_, limit, reconcile_);
+      });
+    }
+  }
+  /// Asks the workers to stop without waiting for them.
+  void request_stop() {
+    for (auto& thread : threads_) thread.request_stop();
+  }
+  ~Controller() { request_stop(); }
+  Controller(const Controller&) = delete;
+  Controller& operator=(const Controller&) = delete;
+
+ private:
+  Reconcile<Key> reconcile_;
+  Logger log_;
+  std::vector<std::jthread> threads_;  // Last.
+};
+
+}  // namespace baton::kube

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "engine/base/ids.h"
+
+namespace baton::kube {
+
+/// What the Lease object says.
+struct LeaseRecord {
+  std::string holder;            ///< Empty: nobody; released.
+  std::string version;           ///< metadata.resourceVersion, changed by every write.
+  std::int64_t transitions = 0;  ///< How often the holder changed.
+  friend bool operator==(const LeaseRecord&, const LeaseRecord&) = default;
+};
+
+/// Who leads, decided without I/O.
+///
+/// Two candidates never both believe that they lead, whatever their wall clocks say, as long as their monotonic clocks
+/// run at rates that differ by less than a sixth. The holder counts from *before* it sent a renewal, and stops believing
+/// after 5/6 of the duration; another waits the whole duration from when it *saw* the record change. Since the change
+/// is seen after it was made, and made after the holder began to count, the waiting ends later than the believing.
+/// (Stored times are for people only.)
+class LeaseCore {
+ public:
+  struct Timing {
+    Duration duration = std::chrono::seconds(3);
+    Duration renew_every = std::chrono::seconds(1);
+    Duration look_every = std::chrono::milliseconds(500);  ///< Reads while another leads.
+  };
+  enum class Act : std::uint8_t {
+    kWait,   ///< Until due().
+    kRead,   ///< GET, then observed().
+    kWrite,  ///< Create when record() has no value, else replace with its version as precondition.
+  };
+
+  LeaseCore(std::string identity, Timing timing) : identity_(std::move(identity)), timing_(timing) {}
+
+  [[nodiscard]] Act next(Instant now) const {
+    if (now < due_) return Act::kWait;
+    if (!known_) return Act::kRead;
+    if (!record_ || record_->holder.empty() || record_->holder == identity_) return Act::kWrite;
+    return now >= seen_at_ + timing_.duration ? Act::kWrite : Act::kRead;
+  }
+  [[nodiscard]] Instant due() const { return due_; }
+
+  /// What a GET found; no value: there is no such object.
+  void observed(std::optional<LeaseRecord> record, Instant now) {
+    if (!known_ || record != record_) seen_at_ = now;
+    known_ = true;
+    record_ = std::move(record);
+    const bool mine = record_ && record_->holder == identity_;
+    const bool another_holds = record_ && !record_->holder.empty() && !mine;
+    if (another_holds) valid_until_ = Instant::min();
+    due_ = another_holds ? std::min(now + timing_.look_every, std::max(now, seen_at_ + timing_.duration)) : now;
+  }
+  /// Our write was answered with success.
+  void written(LeaseRecord record, Instant before_request) {
+    record_ = std::move(record);
+    known_ = true;
+    seen_at_ = before_request;
+    valid_until_ = before_request + timing_.duration * 5 / 6;
+    due_ = before_request + timing_.renew_every;
+  }
+  /// Our write was refused by another's, or its effect is unknown: only reading tells. A leader stays one until its time
+  /// is over: nobody else can begin before.
+  void write_failed(Instant now) {
+    known_ = false;
+    due_ = now;
+  }
+  void read_failed(Instant now) { due_ = now + timing_.look_every / 2; }
+  /// We give it up: no longer leader from now on.
+  void resign() { valid_until_ = Instant::min(); }
+
+  [[nodiscard]] bool is_leader(Instant now) const { return now < valid_until_; }
+  [[nodiscard]] Instant valid_until() const { return valid_until_; }
+  [[nodiscard]] const std::optional<LeaseRecord>& record() const { return record_; }
+  [[nodiscard]] const std::string& identity() const { return identity_; }
+  [[nodiscard]] const Timing& timing() const { return timing_; }
+
+ private:
+  std::string identity_;
+  Timing timing_;
+  bool known_ = false;
+  std::optional<LeaseRecord> record_;
+  Instant seen_at_{};
+  Instant valid_until_ = Instant::min();
+  Instant due_ = Instant::min();
+};
+
+}  // namespace baton::kube

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "engine/base/result.h"
+#include "engine/model/observed.h"
+#include "sidecar/wire/member_state.h"
+
+namespace baton {
+
+/// A sidecar's line, as it came and as decisions read it.
+struct HeardLine {
+  wire::MemberState state;
+  engine::Report report;
+};
+
+/// Reads a line for decisions: enums and GTID texts become values. A text that `previous` (may be null) had as well is
+/// not parsed again. Pure. Errors: kCorrupt with the field whose GTID set could not be read.
+[[nodiscard]] Result<HeardLine> heard_line(wire::MemberState state, const HeardLine* previous);
+
+/// Whether two lines say the same, apart from their number.
+[[nodiscard]] bool same_content(const wire::MemberState& a, const wire::MemberState& b);
+/// Whether they differ at most in what moves with every commit: GTID sets and sessions that wait for acks.
+[[nodiscard]] bool same_apart_from_progress(const wire::MemberState& a, const wire::MemberState& b);
+/// Whether the member is a replica that sends acks: receiver connected, semi-sync on.
+[[nodiscard]] bool acking(const wire::MemberState& state);
+
+}  // namespace baton

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "operator/base/http.h"
+#include "operator/run/ports.h"
+
+namespace baton {
+
+/// What it takes to believe a cluster's sidecars and to be believed by them; from the Secret <name>-baton.
+struct SidecarCredentials {
+  std::string authority_pem;
+  std::string token;
+
+  friend bool operator==(const SidecarCredentials&, const SidecarCredentials&) = default;
+};
+
+/// The credentials of a cluster as known now; nothing while its Secret is missing or incomplete. Thread-safe.
+using CredentialsOf = std::function<std::optional<SidecarCredentials>(const ClusterKey&)>;
+
+/// Makes the HTTP client of one sidecar: to its pod's address, believing only the cluster's CA and only a certificate
+/// that bears the pod's name. `idle` is the longest silence that is accepted. Thread-safe.
+using ConnectSidecar = std::function<std::unique_ptr<HttpPort>(const SidecarAddress&, const SidecarCredentials&,
+                                                               Duration idle)>;
+
+/// "https://10.0.0.7:8443", with brackets around an IPv6 address.
+[[nodiscard]] std::string sidecar_url(const std::string& address);
+
+/// ConnectSidecar over cpprestsdk. The clock must outlive what it makes.
+[[nodiscard]] ConnectSidecar connect_by_https(const Clock& clock);
+
+}  // namespace baton

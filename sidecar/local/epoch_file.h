@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "sidecar/wire/member_state.h"
+
+namespace baton::sidecar {
+
+/// What a member must not forget, whatever restarts: kept in <volume>/baton/epoch.json beside the data directory.
+struct EpochRecord {
+  std::int64_t epoch = 0;         ///< Highest seen in an order.
+  std::int64_t revision = 0;      ///< Highest seen within that epoch.
+  wire::Hold hold = wire::Hold::kNone;
+  std::int64_t opened_epoch = 0;  ///< Epoch of the last Open of this data directory; 0: never opened.
+  bool open = false;              ///< Opened for writes, and mysqld has not ended since.
+  std::string uuid;               ///< server_uuid of this incarnation.
+  std::int64_t server_id = 0;     ///< 1 … 2^32 - 1, random, new with each incarnation.
+  wire::Directory directory = wire::Directory::kEmpty;
+  /// GTIDs that were executed but are in no binlog file (@@gtid_purged as last seen): CLONE and purging leave such.
+  std::string outside_logs;
+  bool ackers_known = false;           ///< Whether a SetAckers order was ever given.
+  std::vector<std::string> replicas;   ///< The uuids of the last SetAckers order.
+
+  friend bool operator==(const EpochRecord&, const EpochRecord&) = default;
+};
+
+[[nodiscard]] std::string to_json_text(const EpochRecord& record);
+/// Errors: kCorrupt for anything but a whole record: a missing field is never taken for its default here.
+[[nodiscard]] Result<EpochRecord> parse_epoch_record(std::string_view text);
+
+/// A new incarnation's record: uuid and server_id from the kernel's random numbers.
+[[nodiscard]] Result<EpochRecord> fresh_record();
+/// A random uuid (RFC 9562, version 4) in MySQL's form.
+[[nodiscard]] Result<std::string> random_uuid();
+
+/// The record on disk. One thread at a time.
+class EpochFile {
+ public:
+  /// `folder` is <volume>/baton; made if it is missing.
+  explicit EpochFile(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  /// Reads the record. kNotFound: there is none. kCorrupt: it cannot be trusted, and mysqld must not be started: the
+  /// sentence says what a person can do. kRetry: the volume cannot be read.
+  [[nodiscard]] Result<EpochRecord> load() const;
+  /// Returns when the record is on disk: written beside, fsynced, renamed over, folder fsynced.
+  [[nodiscard]] Result<void> save(const EpochRecord& record) const;
+
+  [[nodiscard]] std::filesystem::path path() const { return folder_ / "epoch.json"; }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+/// Writes a file that is either all there or not at all, also after a power loss. Errors: kRetry.
+[[nodiscard]] Result<void> write_durably(const std::filesystem::path& path, std::string_view text, unsigned mode);
+/// The whole text of a small file. Errors: kNotFound, kRetry, kCorrupt when larger than `limit` bytes.
+[[nodiscard]] Result<std::string> read_small_file(const std::filesystem::path& path, std::size_t limit);
+
+}  // namespace baton::sidecar

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "operator/base/clock.h"
+#include "operator/base/log.h"
+#include "sidecar/local/config.h"
+#include "sidecar/local/epoch_file.h"
+#include "sidecar/local/gate_link.h"
+#include "sidecar/local/member_machine.h"
+#include "sidecar/local/process_watch.h"
+#include "sidecar/local/state_board.h"
+
+namespace baton::sidecar {
+
+/// A MemberMachine at work: one lock owns it; whoever has an input takes the lock, hands the input in, and does what the
+/// machine asks (epoch file, gate, process watch, log scan) before letting go. Every change is published on the board at
+/// once, before anything slow. Thread-safe.
+class Member {
+ public:
+  /// Reads the epoch file or makes the first one, looks for a running mysqld, opens the gate's socket.
+  [[nodiscard]] static Result<std::unique_ptr<Member>> start(const Config& config, const Clock& clock, Logger log);
+  ~Member();
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+
+  [[nodiscard]] StateBoard& board() { return board_; }
+  [[nodiscard]] const Config& config() const { return config_; }
+
+  /// Runs `input(machine)` under the lock and does the Effects that it returns. kRetry: the epoch file could not be
+  /// written, which the machine keeps trying.
+  Result<void> apply(const std::function<Effects(MemberMachine&)>& input);
+  /// The same for an input that may refuse.
+  Result<void> try_apply(const std::function<Result<Effects>(MemberMachine&)>& input);
+  /// Looks at the machine under the lock.
+  template <class Look>
+  [[nodiscard]] auto look(Look&& what) const {
+    const std::scoped_lock lock(mutex_);
+    return what(machine_);
+  }
+  /// Waits until `condition` holds; false when `limit` passed or stop was asked first.
+  bool wait(const std::stop_token& stop, Duration limit, const std::function<bool(const MemberMachine&)>& condition);
+
+  /// For Fence when the lock is held by somebody whom a hung disk keeps: kills mysqld without it, if the order is not
+  /// below the highest seen. Afterwards the order is carried out as any other.
+  void kill_past_lock(const wire::Order& order);
+
+  /// The sidecar got SIGTERM, which comes after the end of mysqld's container.
+  void on_sidecar_terminating();
+  /// Lets mysqld's backoff go on and retries what could not be written. About once a second.
+  void tick();
+  [[nodiscard]] Instant now() const { return clock_.now(); }
+
+ private:
+  Member(const Config& config, const Clock& clock, Logger log, MemberMachine machine);
+
+  void on_gate_message(const GateMessage& message);
+  [[nodiscard]] Result<Effects> read_gate_message(const GateMessage& message, MemberMachine& machine);
+  Result<void> perform(Effects effects);
+  Effects act(GateAction action);
+  [[nodiscard]] Result<void> prepare_start() const;
+  void scan_logs(const std::stop_token& stop);
+  void log_changes(const wire::MemberState& before) const;
+
+  Config config_;
+  const Clock& clock_;
+  Logger log_;
+  EpochFile file_;
+  StateBoard board_;
+  mutable std::timed_mutex mutex_;
+  std::condition_variable_any changed_;
+  MemberMachine machine_;
+  bool scan_wanted_ = false;
+  std::atomic<std::int64_t> epoch_seen_ = 0;
+  std::atomic<std::int64_t> revision_seen_ = 0;
+  std::unique_ptr<GateLink> link_;
+  // The last two run threads that use all of the above: they end first.
+  ProcessWatch watch_;
+  std::jthread scanner_;
+};
+
+/// Makes sure that auto.cnf names this server_uuid. Errors: kCorrupt when it names another one (somebody exchanged the
+/// data directory); kRetry.
+[[nodiscard]] Result<void> ensure_auto_cnf(const std::filesystem::path& data_directory, const std::string& uuid);
+
+}  // namespace baton::sidecar

@@ -1,0 +1,365 @@
+#include "sidecar/local/member_machine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/ensure.h"
+#include "engine/gtid/gtid_set.h"
+#include "sidecar/local/gate_protocol.h"
+
+namespace baton::sidecar {
+
+using wire::Directory;
+using wire::Hold;
+using wire::Process;
+
+namespace {
+
+constexpr Duration kFirstBackoff = std::chrono::seconds(1);
+constexpr Duration kLongestBackoff = std::chrono::seconds(30);
+/// A server that answered for that long is not in a crash loop.
+constexpr Duration kHealthyRun = std::chrono::seconds(30);
+
+}  // namespace
+
+MemberMachine::MemberMachine(Origin origin, Result<EpochRecord> record) : record_(std::move(record)) {
+  state_.member = std::move(origin.member);
+  state_.pod_uid = std::move(origin.pod_uid);
+  state_.boot_id = std::move(origin.boot_id);
+  state_.sidecar_id = std::move(origin.sidecar_id);
+  if (!record_) state_.start_error = record_.error().what;
+  publish_record();
+}
+
+Effects MemberMachine::on_process_list(std::optional<int> running, Instant now) {
+  if (running) {
+    if (*running == pid_) return {};
+    pid_ = *running;
+    begin_start(Process::kStarting);
+    return end_if_unwanted({.watch = running});
+  }
+  // Nobody starts mysqld while the record says open, so that its absence is its death. Otherwise a start that an
+  // earlier sidecar permitted may be under way: the gate will tell. At the pod's end there is no gate any more.
+  const bool proven = (record_ && record_->open) || state_.terminating;
+  if (pid_ != 0 || !proven || state_.process == Process::kNotRunning) return {};
+  return ended(now);
+}
+
+Effects MemberMachine::on_gate_idle(Instant now) {
+  gate_ = Gate::kIdle;
+  // A mysqld that is still seen belongs to a gate before this one and is about to go: its pidfd will tell.
+  if (pid_ != 0) return {};
+  Effects effects;
+  if (state_.process != Process::kNotRunning) effects = ended(now);
+  maybe_start(effects, now);
+  return effects;
+}
+
+Effects MemberMachine::on_gate_running(int pid, bool initialize) {
+  gate_ = Gate::kBusy;
+  if (pid == pid_) return {};
+  if (pid == last_pid_) return {};  // Its end was seen before the gate's word arrived.
+  pid_ = pid;
+  const bool expected = state_.process == Process::kStarting || state_.process == Process::kInitializing ||
+                        state_.process == Process::kCloning;
+  if (!expected) begin_start(initialize ? Process::kInitializing : Process::kStarting);
+  return end_if_unwanted({.watch = pid});
+}
+
+Effects MemberMachine::end_if_unwanted(Effects effects) {
+  // An order or SIGTERM may have overtaken the start, or an earlier sidecar's Initialize or CloneFrom was cut short.
+  // With a record that cannot be trusted a server that runs is left alone.
+  const bool left_over = record_ && !has_value() && task_ == Task::kNone;
+  const bool held = record_ && record_->hold != Hold::kNone;
+  if (!left_over && !held && !state_.terminating) return effects;
+  ending_ordered_ = true;
+  effects.gate.push_back(GateAction::kKill);
+  return effects;
+}
+
+Effects MemberMachine::on_gate_exited(int pid, const wire::Exit& exit, std::string tail, Instant now) {
+  Effects effects;
+  if (pid == pid_) effects = ended(now);
+  // A gate tells its last exit again when it dials anew; only the end of what we know makes it idle.
+  if (pid == last_pid_) gate_ = Gate::kIdle;
+  if (pid == last_pid_ || last_pid_ == 0) tell_exit(exit, std::move(tail));
+  if (exit.status == kMysqldRestartExit) next_start_ = now;
+  maybe_start(effects, now);
+  return effects;
+}
+
+Effects MemberMachine::on_gate_refused(std::string sentence, Instant now) {
+  state_.start_error = std::move(sentence);
+  if (pid_ != 0 || state_.process == Process::kNotRunning) return {};
+  next_start_ = now + kFirstBackoff;
+  gate_ = Gate::kIdle;
+  return ended(now);
+}
+
+Effects MemberMachine::on_gate_terminating() {
+  state_.terminating = true;
+  ending_ordered_ = true;
+  // A primary that shuts down in order tells its waiting clients OK for rows that no replica has.
+  const bool orderly = record_ && !record_->open && task_ == Task::kNone;
+  return {.gate = {orderly ? GateAction::kTerminate : GateAction::kKill}};
+}
+
+Effects MemberMachine::on_gate_lost() {
+  gate_ = Gate::kUnknown;
+  return {};
+}
+
+Effects MemberMachine::on_process_ended(int pid, Instant now) {
+  if (pid != pid_) return {};
+  return ended(now);
+}
+
+Effects MemberMachine::on_sql(wire::Sql sql, Instant now) {
+  if (pid_ == 0) return {};
+  if (!answered_) answered_since_ = now;
+  answered_ = true;
+  if (state_.process != Process::kStarting && state_.process != Process::kRunning) return {};
+  state_.process = Process::kRunning;
+  state_.start_error.clear();
+  state_.sql_error.clear();
+  const bool changed = has_value() && record_->outside_logs != sql.gtid_purged;
+  if (changed) {
+    record_->outside_logs = sql.gtid_purged;
+    dirty_ = true;
+  }
+  state_.sql = std::move(sql);
+  return {.save = changed};
+}
+
+void MemberMachine::on_sql_error(std::string sentence) {
+  if (state_.process == Process::kRunning) state_.sql_error = std::move(sentence);
+}
+
+void MemberMachine::on_logs(int scan, Result<std::string> gtid_set) {
+  if (scan != scan_ || state_.process != Process::kNotRunning || !record_) return;
+  auto total = gtid_set.and_then([](const std::string& text) { return GtidSet::parse(text); });
+  auto outside = GtidSet::parse(record_->outside_logs);
+  state_.logs_readable = total.has_value() && outside.has_value();
+  if (!total) {
+    state_.logs_error = total.error().what;
+  } else if (!outside) {
+    state_.logs_error = "outside_logs of the epoch file: " + outside.error().what;
+  } else {
+    state_.logs_gtid_set = total->united(*outside).to_string();
+  }
+}
+
+Effects MemberMachine::on_tick(Instant now) {
+  Effects effects{.save = dirty_};
+  maybe_start(effects, now);
+  return effects;
+}
+
+Effects MemberMachine::on_saved(std::string error, Instant now) {
+  Effects effects;
+  if (!error.empty()) {
+    state_.start_error = std::move(error);
+    return effects;
+  }
+  dirty_ = false;
+  publish_record();
+  maybe_start(effects, now);
+  return effects;
+}
+
+Result<Effects> MemberMachine::admit(const wire::Order& order) {
+  if (order.member != state_.member || order.pod_uid != state_.pod_uid) {
+    return fail(ErrorKind::kUnsafe, "the order is for {} ({}); this is {} ({})", order.member, order.pod_uid,
+                state_.member, state_.pod_uid);
+  }
+  if (!record_) return std::unexpected(record_.error());
+  const auto wanted = std::pair(order.epoch, order.revision);
+  const auto held = std::pair(record_->epoch, record_->revision);
+  if (wanted < held) {
+    return fail(ErrorKind::kUnsafe, "the order's epoch {} revision {} is below the highest seen, epoch {} revision {}",
+                order.epoch, order.revision, record_->epoch, record_->revision);
+  }
+  if (wanted == held) return Effects{};
+  std::tie(record_->epoch, record_->revision) = wanted;
+  dirty_ = true;
+  return Effects{.save = true};
+}
+
+Effects MemberMachine::fence() {
+  ENSURE(record_.has_value());
+  Effects effects;
+  if (record_->hold != Hold::kFenced) {
+    record_->hold = Hold::kFenced;
+    dirty_ = effects.save = true;
+  }
+  if (state_.process != Process::kNotRunning) {
+    ending_ordered_ = true;
+    effects.gate.push_back(GateAction::kKill);
+  }
+  return effects;
+}
+
+Effects MemberMachine::permit(Instant now) {
+  ENSURE(record_.has_value());
+  Effects effects;
+  next_start_ = now;
+  backoff_ = Duration::zero();
+  if (record_->hold != Hold::kNone) {
+    record_->hold = Hold::kNone;
+    dirty_ = effects.save = true;
+  } else {
+    maybe_start(effects, now);
+  }
+  return effects;
+}
+
+Effects MemberMachine::mark_open(std::int64_t epoch) {
+  ENSURE(record_.has_value());
+  if (record_->open && record_->opened_epoch == epoch) return {};
+  record_->open = true;
+  record_->opened_epoch = epoch;
+  dirty_ = true;
+  return {.save = true};
+}
+
+Effects MemberMachine::unmark_open(bool open, std::int64_t opened_epoch) {
+  ENSURE(record_.has_value());
+  // It ended meanwhile: the hold stands.
+  if (!record_->open) return {};
+  record_->open = open;
+  record_->opened_epoch = opened_epoch;
+  dirty_ = true;
+  return {.save = true};
+}
+
+Effects MemberMachine::remember_ackers(std::vector<std::string> replicas) {
+  ENSURE(record_.has_value());
+  if (record_->ackers_known && record_->replicas == replicas) return {};
+  record_->ackers_known = true;
+  record_->replicas = std::move(replicas);
+  dirty_ = true;
+  return {.save = true};
+}
+
+Result<void> MemberMachine::begin_task(Task task) {
+  if (!record_) return std::unexpected(record_.error());
+  if (task_ != Task::kNone) return fail(ErrorKind::kRetry, "the data directory is being made already");
+  if (has_value() || record_->opened_epoch != 0) {
+    return fail(ErrorKind::kUnsafe, "the data directory is not Empty: it is never overwritten by this order");
+  }
+  if (record_->hold != Hold::kNone) return fail(ErrorKind::kUnsafe, "the start of mysqld is held");
+  if (state_.terminating) return fail(ErrorKind::kRetry, "the pod is being ended");
+  if (dirty_) return fail(ErrorKind::kRetry, "the epoch file is not on disk yet");
+  if (state_.process != Process::kNotRunning || gate_ != Gate::kIdle) {
+    return fail(ErrorKind::kRetry, "the gate has not said yet that no mysqld runs");
+  }
+  task_ = task;
+  state_.start_error.clear();
+  return {};
+}
+
+Result<Effects> MemberMachine::task_start(GateAction action) {
+  ENSURE(task_ != Task::kNone);
+  if (record_->hold != Hold::kNone || state_.terminating) {
+    return fail(ErrorKind::kCancelled, "mysqld must not be started any more: fenced, or the pod is being ended");
+  }
+  if (state_.process != Process::kNotRunning || gate_ != Gate::kIdle) {
+    return fail(ErrorKind::kRetry, "mysqld is not known to be down");
+  }
+  gate_ = Gate::kBusy;
+  const auto process = action == GateAction::kInitialize ? Process::kInitializing : Process::kStarting;
+  begin_start(task_ == Task::kClone ? Process::kCloning : process);
+  return Effects{.gate = {action}};
+}
+
+Effects MemberMachine::finish_task(Directory directory, Instant now) {
+  task_ = Task::kNone;
+  record_->directory = directory;
+  dirty_ = true;
+  if (state_.process == Process::kCloning) state_.process = Process::kStarting;
+  next_start_ = now;
+  backoff_ = Duration::zero();
+  return {.save = true};
+}
+
+Effects MemberMachine::fail_task(std::string sentence) {
+  task_ = Task::kNone;
+  state_.start_error = std::move(sentence);
+  if (state_.process == Process::kNotRunning) return {};
+  ending_ordered_ = true;
+  return {.gate = {GateAction::kKill}};
+}
+
+Effects MemberMachine::ended(Instant now) {
+  const bool lived = answered_ && now - answered_since_ >= kHealthyRun;
+  backoff_ = lived ? Duration::zero() : backoff_;
+  // The first end after an answer is followed by a start at once; a server that never answers has to wait.
+  next_start_ = now + (answered_ || pid_ == 0 ? backoff_ : std::max(backoff_, kFirstBackoff));
+  if (pid_ != 0) backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLongestBackoff);
+  if (pid_ != 0 || state_.process != Process::kUnknown) {
+    state_.last_exit = wire::Exit{.status = {}, .signal = {}, .ordered = ending_ordered_ || state_.terminating};
+  }
+  answered_last_ = answered_;
+  last_pid_ = std::exchange(pid_, 0);
+  ending_ordered_ = false;
+  answered_ = false;
+  state_.process = Process::kNotRunning;
+  state_.sql.reset();
+  state_.sql_error.clear();
+  Effects effects;
+  if (record_ && record_->open) {
+    record_->open = false;
+    if (record_->hold == Hold::kNone) record_->hold = Hold::kCrashedPrimary;
+    dirty_ = effects.save = true;
+    publish_record();
+  }
+  effects.scan_logs = has_value();
+  if (effects.scan_logs) ++scan_;
+  return effects;
+}
+
+void MemberMachine::tell_exit(const wire::Exit& exit, std::string tail) {
+  const bool ordered = state_.last_exit && state_.last_exit->ordered;
+  state_.last_exit = wire::Exit{.status = exit.status, .signal = exit.signal, .ordered = ordered};
+  tail_ = std::move(tail);
+  if (!answered_last_ && !ordered && task_ == Task::kNone && state_.process == Process::kNotRunning) {
+    state_.start_error = tail_;
+  }
+}
+
+void MemberMachine::maybe_start(Effects& effects, Instant now) {
+  const bool wanted = has_value() && task_ == Task::kNone && state_.process == Process::kNotRunning;
+  const bool allowed = record_ && record_->hold == Hold::kNone && !record_->open && !dirty_ && !state_.terminating;
+  if (!wanted || !allowed || gate_ != Gate::kIdle || now < next_start_) return;
+  gate_ = Gate::kBusy;
+  begin_start(Process::kStarting);
+  effects.gate.push_back(GateAction::kStart);
+}
+
+void MemberMachine::begin_start(Process process) {
+  state_.process = process;
+  answered_ = false;
+  ending_ordered_ = false;
+  ++starts_;
+  ++scan_;
+  state_.logs_readable = false;
+  state_.logs_gtid_set.clear();
+  state_.logs_error.clear();
+}
+
+void MemberMachine::publish_record() {
+  if (!record_) return;
+  state_.epoch = record_->epoch;
+  state_.revision = record_->revision;
+  state_.opened_epoch = record_->opened_epoch;
+  state_.hold = record_->hold;
+  state_.uuid = record_->uuid;
+  state_.server_id = record_->server_id;
+  state_.directory = record_->directory;
+}
+
+bool MemberMachine::has_value() const {
+  return record_ && (record_->directory == Directory::kInitialized || record_->directory == Directory::kCloned);
+}
+
+}  // namespace baton::sidecar

@@ -1,0 +1,139 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/ids.h"
+#include "engine/base/result.h"
+#include "sidecar/local/epoch_file.h"
+#include "sidecar/wire/order.h"
+
+namespace baton::sidecar {
+
+/// What the gate is told to do.
+enum class GateAction : std::uint8_t { kStart, kInitialize, kKill, kTerminate };
+
+/// What an input asks of the outside, to be done in this order.
+struct Effects {
+  bool save = false;                ///< The record changed: fsync it. A start must not come before that.
+  std::vector<GateAction> gate;
+  std::optional<int> watch;         ///< Watch this process for its end.
+  bool scan_logs = false;           ///< mysqld is down: read its binlog to the end; answer with on_logs.
+
+  [[nodiscard]] bool none() const { return !save && gate.empty() && !watch && !scan_logs; }
+};
+
+/// An order of several steps that drives mysqld itself; no start happens by itself meanwhile.
+enum class Task : std::uint8_t { kNone, kInitialize, kClone };
+
+/// What is known of the local mysqld and when it may run: states and rules, without I/O, clock or threads.
+///
+/// Three rules keep a data directory safe, whatever the order of inputs:
+///  - nothing is started while `hold` is set, while the record says open, or while the record is not on disk;
+///  - when mysqld ends while the record says open, `open` turns into the hold CrashedPrimary; since `open` was on disk
+///    before the server was opened, that also holds for a sidecar that starts later and finds no mysqld;
+///  - a member is NotRunning only with proof: the gate said so, or its process was seen to end.
+class MemberMachine {
+ public:
+  /// For a sidecar that just started. `record` is what lies on disk, or why it cannot be trusted: then nothing is ever
+  /// started. `running` is the mysqld of this data directory found in the process list, if any.
+  struct Origin {
+    std::string member;
+    std::string pod_uid;
+    std::string boot_id;
+    std::string sidecar_id;
+  };
+  MemberMachine(Origin origin, Result<EpochRecord> record);
+
+  // ---- inputs. Each returns what is to be done.
+
+  /// First input of all: what the process list holds.
+  [[nodiscard]] Effects on_process_list(std::optional<int> running, Instant now);
+  [[nodiscard]] Effects on_gate_idle(Instant now);
+  [[nodiscard]] Effects on_gate_running(int pid, bool initialize);
+  [[nodiscard]] Effects on_gate_exited(int pid, const wire::Exit& exit, std::string tail, Instant now);
+  [[nodiscard]] Effects on_gate_refused(std::string sentence, Instant now);
+  [[nodiscard]] Effects on_gate_terminating();
+  [[nodiscard]] Effects on_gate_lost();
+  /// Seen by pidfd. The gate tells the status later.
+  [[nodiscard]] Effects on_process_ended(int pid, Instant now);
+  [[nodiscard]] Effects on_sql(wire::Sql sql, Instant now);
+  void on_sql_error(std::string sentence);
+  /// `scan` numbers the scan that was asked for; a late answer to an older one is dropped.
+  void on_logs(int scan, Result<std::string> gtid_set);
+  [[nodiscard]] Effects on_tick(Instant now);
+  /// The record could not be written (sentence) or is written (empty).
+  [[nodiscard]] Effects on_saved(std::string error, Instant now);
+  /// The sidecar itself is told to end.
+  void on_sidecar_terminating() { state_.terminating = true; }
+
+  // ---- orders
+
+  /// Refuses another pod's order and one below the highest (epoch, revision) seen; else takes the numbers up.
+  [[nodiscard]] Result<Effects> admit(const wire::Order& order);
+  [[nodiscard]] Effects fence();
+  [[nodiscard]] Effects permit(Instant now);
+  /// To be on disk before the server is opened.
+  [[nodiscard]] Effects mark_open(std::int64_t epoch);
+  /// Takes mark_open back after the server refused and stayed read-only.
+  [[nodiscard]] Effects unmark_open(bool open, std::int64_t opened_epoch);
+  [[nodiscard]] Effects remember_ackers(std::vector<std::string> replicas);
+  void set_busy(std::string_view order) { state_.busy = order; }
+
+  /// Begins Initialize or CloneFrom. kUnsafe: the directory has a value; kRetry: mysqld is not known to be down.
+  [[nodiscard]] Result<void> begin_task(Task task);
+  /// A start within a task.
+  [[nodiscard]] Result<Effects> task_start(GateAction action);
+  /// The directory has its value from now on. mysqld goes on running.
+  [[nodiscard]] Effects finish_task(wire::Directory directory, Instant now);
+  /// The directory stays Empty; mysqld is killed if it runs.
+  [[nodiscard]] Effects fail_task(std::string sentence);
+
+  // ---- what is known
+
+  [[nodiscard]] const wire::MemberState& state() const { return state_; }
+  [[nodiscard]] const Result<EpochRecord>& record() const { return record_; }
+  [[nodiscard]] int pid() const { return pid_; }
+  [[nodiscard]] bool gate_idle() const { return gate_ == Gate::kIdle; }
+  /// mysqld has answered SQL since its start (also within a task).
+  [[nodiscard]] bool answered() const { return answered_; }
+  /// Starts so far: changes when a new mysqld runs.
+  [[nodiscard]] int starts() const { return starts_; }
+  [[nodiscard]] int scan() const { return scan_; }
+  [[nodiscard]] Task task() const { return task_; }
+  /// The last lines of the mysqld that ended last.
+  [[nodiscard]] const std::string& tail() const { return tail_; }
+  /// Whether the record is on disk as it is here.
+  [[nodiscard]] bool saved() const { return !dirty_; }
+
+ private:
+  enum class Gate : std::uint8_t { kUnknown, kIdle, kBusy };
+
+  Effects ended(Instant now);
+  Effects end_if_unwanted(Effects effects);
+  void tell_exit(const wire::Exit& exit, std::string tail);
+  void maybe_start(Effects& effects, Instant now);
+  void begin_start(wire::Process process);
+  void publish_record();
+  [[nodiscard]] bool has_value() const;
+
+  Result<EpochRecord> record_;
+  wire::MemberState state_;
+  Gate gate_ = Gate::kUnknown;
+  Task task_ = Task::kNone;
+  int pid_ = 0;
+  int last_pid_ = 0;
+  bool ending_ordered_ = false;
+  bool answered_ = false;
+  bool answered_last_ = false;
+  bool dirty_ = false;
+  std::string tail_;
+  int starts_ = 0;
+  int scan_ = 0;
+  Instant answered_since_{};
+  Instant next_start_{};
+  Duration backoff_{};
+};
+
+}  // namespace baton::sidecar

@@ -1,0 +1,71 @@
+#include "sidecar/local/reporter.h"
+
+#include <algorithm>
+
+namespace baton::sidecar {
+
+using wire::Process;
+
+namespace {
+
+constexpr Duration kPeriod{500};
+/// Until a started mysqld answers: what counts then is to be heard soon.
+constexpr Duration kStartingPeriod{30};
+
+bool may_answer(Process process) {
+  return process == Process::kStarting || process == Process::kCloning || process == Process::kRunning;
+}
+
+}  // namespace
+
+Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin) {
+  const int starts = member.look([](const MemberMachine& machine) { return machine.starts(); });
+  auto sql = admin.read_state(stop);
+  return member.apply([&](MemberMachine& machine) -> Effects {
+    // An answer of the mysqld before this one says nothing about this one.
+    if (machine.starts() != starts) return {};
+    if (sql) return machine.on_sql(*std::move(sql), member.now());
+    machine.on_sql_error(sql.error().what);
+    return {};
+  });
+}
+
+Reporter::Reporter(Member& member, ServerAdmin& admin, Logger log)
+    : member_(member), admin_(admin), log_(std::move(log)) {
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+void Reporter::run(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    member_.tick();
+    const auto [process, starts] = member_.look(
+        [](const MemberMachine& machine) { return std::pair(machine.state().process, machine.starts()); });
+    if (may_answer(process)) static_cast<void>(refresh(stop, member_, admin_));
+    kill_strangers(stop);
+    const bool answered = member_.look([](const MemberMachine& machine) { return machine.answered(); });
+    // A start or an end cuts the wait short; so does the first answer of nobody else.
+    const Duration pause = may_answer(process) && !answered ? kStartingPeriod : kPeriod;
+    member_.wait(stop, pause, [&](const MemberMachine& machine) {
+      return machine.starts() != starts || (may_answer(process) && !may_answer(machine.state().process));
+    });
+  }
+}
+
+void Reporter::kill_strangers(const std::stop_token& stop) {
+  const auto allowed = member_.look([](const MemberMachine& machine) -> std::optional<std::vector<std::string>> {
+    const auto& record = machine.record();
+    const auto& sql = machine.state().sql;
+    if (!record || !record->open || !record->ackers_known || !sql) return std::nullopt;
+    const bool stranger = std::ranges::any_of(
+        sql->dump_threads, [&](const auto& thread) { return !std::ranges::contains(record->replicas, thread.uuid); });
+    return stranger ? std::optional(record->replicas) : std::nullopt;
+  });
+  if (!allowed) return;
+  const auto killed = admin_.kill_strangers(stop, *allowed);
+  if (!killed) return log_.warn("failed to end strangers' dump threads", {{"error", killed.error().what}});
+  for (const auto& thread : *killed) {
+    log_.warn("a stranger's dump thread was ended", {{"uuid", thread.uuid}, {"host", thread.host}});
+  }
+}
+
+}  // namespace baton::sidecar

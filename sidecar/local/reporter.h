@@ -1,0 +1,31 @@
+#pragma once
+
+#include <stop_token>
+#include <thread>
+
+#include "operator/base/log.h"
+#include "sidecar/local/member.h"
+#include "sidecar/mysql/server_admin.h"
+
+namespace baton::sidecar {
+
+/// Asks mysqld how it is: every 500 ms while it runs, more often until it answers for the first time. What it does not
+/// answer is reported as sql_error, never as death. Also ends dump threads of strangers on a server that is open.
+class Reporter {
+ public:
+  Reporter(Member& member, ServerAdmin& admin, Logger log);
+
+ private:
+  void run(const std::stop_token& stop);
+  void kill_strangers(const std::stop_token& stop);
+
+  Member& member_;
+  ServerAdmin& admin_;
+  Logger log_;
+  std::jthread thread_;
+};
+
+/// Asks once and hands the answer to the member. Errors: those of ServerAdmin::read_state.
+Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin);
+
+}  // namespace baton::sidecar

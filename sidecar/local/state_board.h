@@ -1,0 +1,33 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <stop_token>
+
+#include "engine/base/ids.h"
+#include "sidecar/wire/member_state.h"
+
+namespace baton::sidecar {
+
+/// The newest state of the member, for all who show it. Thread-safe.
+class StateBoard {
+ public:
+  /// Wakes the waiting ones if it is news.
+  void publish(const wire::MemberState& state);
+  /// The newest state with a sequence of its own: a higher one is never older.
+  [[nodiscard]] wire::MemberState take();
+  /// Raised by each piece of news.
+  [[nodiscard]] std::uint64_t version() const;
+  /// Waits for news after `version`; false when `limit` passed or stop was asked first.
+  bool wait_past(const std::stop_token& stop, std::uint64_t version, Duration limit) const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable_any news_;
+  wire::MemberState state_;
+  std::uint64_t version_ = 0;
+  std::int64_t sequence_ = 0;
+};
+
+}  // namespace baton::sidecar

@@ -1,0 +1,154 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/gtid/gtid_set.h"
+#include "sidecar/mysql/mysql_session.h"
+#include "sidecar/wire/member_state.h"
+#include "sidecar/wire/order.h"
+
+namespace baton::sidecar {
+
+/// Passwords of Baton's accounts, read from the mounted Secret by the caller, anew for each order.
+struct Passwords {
+  std::string replication;  ///< Of every baton_r_… account.
+  std::string clone;        ///< Of baton_clone.
+  std::string application;  ///< Of the application's account.
+};
+
+/// The account with which an incarnation's receiver logs in at its source: baton_r_ and the first 24 hexadecimal digits
+/// of its server_uuid, which is as long as an account's name may be (32 characters). The whole uuid is in the account's
+/// attribute `baton_uuid`.
+[[nodiscard]] std::string replication_account(std::string_view uuid);
+inline constexpr std::string_view kReplicationAccountPrefix = "baton_r_";
+inline constexpr std::string_view kCloneAccount = "baton_clone";
+
+/// How a clone into this server went (performance_schema.clone_status), asked after its restart.
+struct CloneOutcome {
+  enum class State : std::uint8_t { kNone, kRunning, kCompleted, kFailed };
+  State state = State::kNone;
+  std::string error;
+};
+
+/// What SQL does to the local mysqld: each order of sidecar/wire/order.h, and the state of a running server.
+///
+/// Works as root@localhost over the unix socket. That account has no password and is no way in from outside: settings
+/// pin skip_name_resolve, so that no TCP address matches 'localhost', and the socket lies in a folder of the sidecar's
+/// uid. Every session has sql_log_bin=0, so that nothing local becomes an errant transaction; account statements that
+/// replicas need too turn it on. If such a statement could not commit because acks are missing, it is done on this
+/// server alone, since the account may be what the missing acker waits for: give the order again after a promotion.
+///
+/// Thread-safe. Connections are made when needed and kept; one that the server closed is replaced. Orders that touch the
+/// replication channel wait for one another. Every call ends at the stop token, and by itself within about 10 s of a
+/// server's silence unless it says otherwise. Errors: SqlFailure's kinds, wrapped with the operation; and as said.
+class ServerAdmin {
+ public:
+  struct Config {
+    std::filesystem::path socket;  ///< mysqld's unix socket.
+    std::filesystem::path ca;      ///< Certificate of the cluster's CA, as mysqld sees it: SOURCE_SSL_CA, clone_ssl_ca.
+  };
+  ServerAdmin(const MysqlLibrary& library, Config config);
+  ~ServerAdmin();
+  ServerAdmin(const ServerAdmin&) = delete;
+  ServerAdmin& operator=(const ServerAdmin&) = delete;
+
+  /// All fields of wire::Sql, in this order, over one session; the GTID sets come LAST, since whoever sees that an ack
+  /// count was raised or a replica is gone takes the sets of the same state as the floor of what was acknowledged before:
+  ///   mysql.user for Baton's accounts: only every 5 s, and after an order of this object that changes accounts;
+  ///   the dump threads out of performance_schema.threads with their @replica_uuid (user_variables_by_thread);
+  ///   SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'; SHOW REPLICA STATUS FOR CHANNEL '';
+  ///   SELECT version, read_only, semi-sync's and all pinned settings;
+  ///   SELECT @@global.gtid_owned; SELECT @@global.gtid_executed, gtid_purged.
+  /// gtid_owned before gtid_executed: a transaction moves from owned to executed, so their union misses none of those that
+  /// were in the binlog when gtid_owned was read. About 1 ms. Gives up after 3 s of silence.
+  [[nodiscard]] Result<wire::Sql> read_state(const std::stop_token& stop);
+
+  /// The writer's probe of a primary's health belongs to nobody's data: SELECT 1. Proves that a session gets an answer.
+  [[nodiscard]] Result<void> ping(const std::stop_token& stop);
+
+  // ---- accounts (binlogged, see above; super_read_only is off for their time and then as before)
+
+  /// CREATE USER baton_clone@'%' … REQUIRE SSL ACCOUNT LOCK; GRANT BACKUP_ADMIN. Nothing if it is there.
+  [[nodiscard]] Result<void> bootstrap_accounts(const std::stop_token& stop, const Passwords& passwords);
+  /// CREATE USER baton_r_…@'%' … REQUIRE SSL; GRANT REPLICATION SLAVE; ALTER USER … ACCOUNT UNLOCK if it is locked.
+  [[nodiscard]] Result<void> ensure_replication_account(const std::stop_token& stop, std::string_view uuid,
+                                                        const Passwords& passwords);
+  /// CREATE DATABASE; CREATE USER …@'%'; GRANT ALL ON that database alone. kTerminal: the name is one of Baton's or the
+  /// server's own.
+  [[nodiscard]] Result<void> ensure_application_account(const std::stop_token& stop, std::string_view database,
+                                                        std::string_view user, const Passwords& passwords);
+  /// ALTER USER baton_clone ACCOUNT UNLOCK | LOCK, if it is not so yet.
+  [[nodiscard]] Result<void> allow_clone(const std::stop_token& stop, bool allowed);
+  /// For a Secret made anew: ALTER USER … IDENTIFIED BY … RETAIN CURRENT PASSWORD for all of Baton's accounts and the
+  /// application's, so that the old passwords hold too until the next change. Given to the primary.
+  [[nodiscard]] Result<void> set_passwords(const std::stop_token& stop, const Passwords& passwords);
+
+  // ---- clone
+
+  /// SET GLOBAL clone_valid_donor_list, clone_ssl_ca; CLONE INSTANCE FROM … REQUIRE SSL. Blocks until all is copied,
+  /// however long, then mysqld ends with status 16 to be started again. Success: copied; clone_outcome after the restart
+  /// is the last word. All data of this server are gone from the moment it begins: the caller has checked that the
+  /// directory has no value.
+  [[nodiscard]] Result<void> clone_from(const std::stop_token& stop, const wire::CloneFrom& donor,
+                                        const Passwords& passwords);
+  /// STATE and ERROR_MESSAGE of performance_schema.clone_status.
+  [[nodiscard]] Result<CloneOutcome> clone_outcome(const std::stop_token& stop);
+  /// After the restart into a clone: RESET REPLICA ALL. The copied channel is the donor's, its relay logs were not
+  /// copied. kUnsafe unless the clone has completed and this channel never retrieved anything.
+  [[nodiscard]] Result<void> forget_cloned_channel(const std::stop_token& stop);
+
+  // ---- replication channel
+
+  /// Makes the receiver follow a source as baton_r_<own uuid>, over TLS, with or without acks, and both threads run.
+  /// Changes nothing if all is so already. Else:
+  ///   STOP REPLICA IO_THREAD; START REPLICA SQL_THREAD if it does not run; SET GLOBAL rpl_semi_sync_replica_enabled;
+  ///   Rpl_semi_sync_replica_status is seen OFF; CHANGE REPLICATION SOURCE TO …; START REPLICA.
+  /// With both threads stopped, CHANGE purges the relay logs: so the applier is started first and never stopped here.
+  /// kUnsafe: the server is open for writes; the source is this server or (if it connects within 0.5 s) not the one
+  /// meant; the applier does not run although something received is unapplied.
+  [[nodiscard]] Result<void> follow(const std::stop_token& stop, const wire::Follow& order, const Passwords& passwords);
+  /// STOP REPLICA IO_THREAD; gives Retrieved_Gtid_Set, which is final then. Empty without a channel. A receiver that
+  /// redials a lost source can take 2 s to stop.
+  [[nodiscard]] Result<GtidSet> stop_receiver(const std::stop_token& stop);
+  /// SELECT WAIT_FOR_EXECUTED_GTID_SET(target, seconds). kRetry, naming what is missing, when time is over.
+  [[nodiscard]] Result<void> wait_applied(const std::stop_token& stop, const GtidSet& target,
+                                          std::chrono::milliseconds limit);
+  /// The checks and statements of wire::Open: gtid_executed ⊇ target; retrieved ⊆ executed; STOP REPLICA; retrieved ⊆
+  /// executed again, gtid_owned empty; RESET REPLICA ALL; SET GLOBAL super_read_only=OFF, read_only=OFF. Semi-sync's
+  /// settings stay as set_ack_count left them. Nothing if the server is open already.
+  /// kUnsafe: something is missing or unapplied, with the set; kRetry: a transaction is still in the appliers' hands.
+  [[nodiscard]] Result<void> open(const std::stop_token& stop, const GtidSet& target);
+
+  // ---- semi-sync source
+
+  /// SET GLOBAL rpl_semi_sync_source_wait_for_replica_count, rpl_semi_sync_source_enabled; 0 switches it off.
+  [[nodiscard]] Result<void> set_ack_count(const std::stop_token& stop, std::int64_t count);
+  /// Looks at Rpl_semi_sync_source_clients every 3 ms. kRetry with the number when time is over.
+  [[nodiscard]] Result<void> wait_ackers(const std::stop_token& stop, std::int64_t count, std::chrono::milliseconds limit);
+  /// ALTER USER baton_r_… ACCOUNT LOCK (this server alone); KILL of all its connections, seen gone, at most 5 s: kRetry.
+  [[nodiscard]] Result<void> expel_replica(const std::stop_token& stop, std::string_view uuid);
+  /// KILL of each dump thread whose acks would count or that logged in as baton_r_…, and whose uuid is not among
+  /// `allowed`. Gives those that it killed. Dump threads of other accounts without acks (data capture) are left alone.
+  [[nodiscard]] Result<std::vector<wire::DumpThread>> kill_strangers(const std::stop_token& stop,
+                                                                     const std::vector<std::string>& allowed);
+
+  // ---- sessions
+
+  /// KILL of every client's connection, but not root's, replication's or the server's own. Gives how many.
+  [[nodiscard]] Result<std::size_t> kill_sessions(const std::stop_token& stop);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace baton::sidecar

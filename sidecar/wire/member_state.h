@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/result.h"
+
+namespace baton::wire {
+
+/// What lies in the data directory. Text on the wire: the name without `k`.
+enum class Directory : std::uint8_t {
+  kUnknown,      ///< Not looked at yet.
+  kEmpty,        ///< Nothing of value: never initialised, or a scratch directory whose clone did not finish.
+  kInitialized,  ///< Made by --initialize as the first primary of this cluster.
+  kCloned,       ///< Filled by the CLONE plugin from another member.
+};
+
+/// What the local mysqld is doing.
+enum class Process : std::uint8_t {
+  kUnknown,       ///< The gate has not spoken yet.
+  kNotRunning,    ///< Proven: no mysqld of this data directory runs (never started, or its exit was seen).
+  kInitializing,  ///< mysqld --initialize-insecure runs.
+  kCloning,       ///< A scratch server is being filled by CLONE.
+  kStarting,      ///< Started; does not answer on the socket yet (crash recovery may take minutes).
+  kRunning,       ///< Answers on the socket.
+};
+
+/// Why mysqld may not be started without an order. kNone: the sidecar starts it by itself.
+enum class Hold : std::uint8_t {
+  kNone,
+  kCrashedPrimary,  ///< It was open for writes, has other members, and ended: a failover may have taken place since.
+  kFenced,          ///< An order fenced it.
+};
+
+/// How mysqld ended last.
+struct Exit {
+  std::optional<int> status;  ///< Exit status, if it exited.
+  std::optional<int> signal;  ///< Signal number, if one ended it.
+  bool ordered = false;       ///< An order or the gate's shutdown ended it; otherwise it is a crash or somebody else's doing.
+
+  friend bool operator==(const Exit&, const Exit&) = default;
+};
+
+/// A thread's state as SHOW REPLICA STATUS tells it.
+enum class Thread : std::uint8_t { kStopped, kConnecting, kRunning };
+
+/// The default replication channel.
+struct Channel {
+  std::string source_host;  ///< Empty: no channel is configured.
+  std::int64_t source_port = 0;
+  std::string source_uuid;  ///< Known once the receiver has connected.
+  Thread receiver = Thread::kStopped;
+  Thread applier = Thread::kStopped;
+  std::string retrieved;  ///< Retrieved_Gtid_Set.
+  std::string receiver_error;
+  std::string applier_error;
+
+  friend bool operator==(const Channel&, const Channel&) = default;
+};
+
+/// Semi-sync variables and status, both sides.
+struct SemiSync {
+  bool source_enabled = false;         ///< rpl_semi_sync_source_enabled
+  std::int64_t wait_for_count = 0;     ///< rpl_semi_sync_source_wait_for_replica_count
+  std::int64_t clients = 0;            ///< Rpl_semi_sync_source_clients
+  std::int64_t waiting_sessions = 0;   ///< Rpl_semi_sync_source_wait_sessions
+  bool source_active = false;          ///< Rpl_semi_sync_source_status
+  bool replica_enabled = false;        ///< rpl_semi_sync_replica_enabled
+  bool replica_active = false;         ///< Rpl_semi_sync_replica_status: this receiver sends acks
+
+  friend bool operator==(const SemiSync&, const SemiSync&) = default;
+};
+
+/// A replica that is connected to this server (SHOW REPLICAS joined with the process list).
+struct DumpThread {
+  std::string uuid;  ///< The replica's server_uuid.
+  std::string host;  ///< Its address, without port.
+
+  friend bool operator==(const DumpThread&, const DumpThread&) = default;
+};
+
+/// A replication account on this server; there is one per incarnation.
+struct ReplicationAccount {
+  std::string uuid;  ///< The incarnation that it is for.
+  bool locked = false;
+
+  friend bool operator==(const ReplicationAccount&, const ReplicationAccount&) = default;
+};
+
+/// What a running mysqld says of itself. All read over the unix socket within one pass; gtid_owned before gtid_executed.
+struct Sql {
+  std::string version;
+  bool read_only = true;
+  bool super_read_only = true;
+  std::string gtid_executed;
+  std::string gtid_owned;  ///< As a set (owners dropped): in the binlog or on the way, not yet in gtid_executed.
+  std::string gtid_purged;
+  SemiSync semi_sync;
+  Channel channel;
+  std::vector<DumpThread> dump_threads;
+  std::vector<ReplicationAccount> replication_accounts;
+  bool app_account = false;       ///< bootstrap.user exists.
+  bool clone_unlocked = false;    ///< The clone account may log in.
+  std::vector<std::string> drift; ///< Pinned settings whose value is not the pinned one: "sync_binlog is 0, not 1".
+
+  friend bool operator==(const Sql&, const Sql&) = default;
+};
+
+/// One line of GET /v1/state: all that a sidecar knows of its member. Sent on each change and every 500 ms.
+struct MemberState {
+  std::string member;      ///< Pod name.
+  std::string pod_uid;
+  std::string boot_id;
+  std::string sidecar_id;  ///< Random, new at each start of the sidecar.
+  std::int64_t sequence = 0;  ///< Raised with each line of one sidecar_id.
+
+  // The epoch file: survives restarts of everything, fsynced before an order is answered.
+  std::int64_t epoch = 0;        ///< Highest seen.
+  std::int64_t revision = 0;     ///< Highest seen.
+  std::int64_t opened_epoch = 0; ///< Epoch at which this data directory was last opened for writes; 0: never.
+  Hold hold = Hold::kNone;
+  std::string uuid;              ///< server_uuid of this incarnation (chosen before the first start).
+  std::int64_t server_id = 0;
+  Directory directory = Directory::kUnknown;
+
+  Process process = Process::kUnknown;
+  bool terminating = false;  ///< The pod got SIGTERM.
+  std::optional<Exit> last_exit;
+  std::string start_error;   ///< Last lines of mysqld's log if it ended before it ever answered, else empty.
+
+  std::optional<Sql> sql;    ///< Present while process is Running.
+  std::string sql_error;     ///< Why a running mysqld could not be asked; that is not death.
+
+  bool logs_readable = false;         ///< While mysqld is down: the binlog was read to its end.
+  std::string logs_gtid_set;          ///< Then: every complete transaction of the binlog ∪ what was executed before.
+  std::string logs_error;             ///< Else why not.
+  std::string busy;                   ///< The order being carried out, empty if none.
+
+  friend bool operator==(const MemberState&, const MemberState&) = default;
+};
+
+/// One line of JSON without a line end. Empty and default fields are left out.
+[[nodiscard]] std::string to_line(const MemberState& state);
+/// Reads one line. Unknown fields are ignored (a newer sidecar); a wrong type is kCorrupt with the field's name.
+[[nodiscard]] Result<MemberState> parse_member_state(std::string_view line);
+
+}  // namespace baton::wire

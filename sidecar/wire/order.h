@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "sidecar/wire/member_state.h"
+
+namespace baton::wire {
+
+/// Makes the first primary's data directory with this server_uuid and starts it read-only, with Baton's accounts.
+/// Refused unless the directory is Empty and the uuid is the one that the sidecar proposed. Nothing if already done.
+struct Initialize {
+  std::string uuid;
+};
+/// Fills an Empty directory from a donor by CLONE. Answered when begun; `process` tells the rest.
+struct CloneFrom {
+  std::string host;
+  std::int64_t port = 3306;
+};
+/// Lifts the hold and lets mysqld start (read-only, replication threads stopped). Nothing if it runs.
+struct Permit {};
+/// SIGKILLs mysqld if it runs and holds its start. Answered when its exit was seen and the hold is on disk.
+struct Fence {};
+/// STOP REPLICA IO_THREAD. The applier goes on. Answered with the received set that is then final.
+struct StopReceiver {};
+/// Points the receiver at a source (receiver-only swap: the applier stays running, so that relay logs are kept), with
+/// semi-sync acks on or off, and starts both threads. Refused on a server that is open for writes.
+struct Follow {
+  std::string host;
+  std::int64_t port = 3306;
+  std::string source_uuid;
+  bool acks = false;
+};
+/// rpl_semi_sync_source_enabled / _wait_for_replica_count. wait_for_count 0 turns semi-sync off.
+struct SetAckCount {
+  std::int64_t wait_for_count = 0;
+};
+/// Tells a primary whose acks count: dump threads of others are killed on sight, also later. Their accounts stay.
+struct SetAckers {
+  std::vector<std::string> replicas;  ///< uuids of all incarnations that may be connected at all.
+};
+/// Makes, unlocked, the replication account of an incarnation. Written to the binlog: replicas get it too.
+struct EnsureReplicationAccount {
+  std::string uuid;
+};
+/// Locks an incarnation's account (not written to the binlog), kills its dump threads and sees them gone.
+struct ExpelReplica {
+  std::string uuid;
+};
+/// Makes the application's database and account. Written to the binlog.
+struct EnsureApplicationAccount {
+  std::string database;
+  std::string user;
+};
+/// Unlocks or locks the clone account. Written to the binlog; given to the primary.
+struct AllowClone {
+  bool allowed = false;
+};
+/// Waits until `target` is in gtid_executed, at most `milliseconds` (<= 5000); kRetry if it is not by then.
+struct WaitApplied {
+  std::string target;
+  std::int64_t milliseconds = 1000;
+};
+/// Waits until that many semi-sync replicas are connected, at most `milliseconds` (<= 5000); kRetry if not by then.
+/// Looks every few milliseconds, so that an opening is not held up by the stream's pace.
+struct WaitAckers {
+  std::int64_t count = 1;
+  std::int64_t milliseconds = 1000;
+};
+/// Refused (kUnsafe, naming what is missing) unless gtid_executed holds `target`. Done already: nothing.
+/// Then: STOP REPLICA, RESET REPLICA ALL (only if nothing received is unapplied), super_read_only and read_only off,
+/// opened_epoch := the order's epoch.
+struct Open {
+  std::string target;
+};
+/// Kills client sessions (not Baton's, not replication). For members that are not the primary.
+struct KillSessions {};
+
+using Command = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, SetAckCount, SetAckers,
+                             EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount, AllowClone, WaitApplied, WaitAckers, Open,
+                             KillSessions>;
+
+/// POST /v1/orders. Refused (kUnsafe, with the numbers held) when (epoch, revision) is below the highest seen.
+struct Order {
+  std::int64_t epoch = 0;
+  std::int64_t revision = 0;
+  std::string member;   ///< The pod that is meant; another refuses.
+  std::string pod_uid;  ///< The very pod; another incarnation refuses.
+  Command command;
+};
+
+/// The answer: HTTP 200 with `error` empty, or 4xx/5xx with kind and sentence. Carries the state after the order.
+struct OrderResult {
+  std::string error_kind;  ///< name_of(ErrorKind), or empty.
+  std::string error;
+  MemberState state;
+};
+
+/// "StopReceiver", "Follow", …: the `order` field on the wire, logs and metrics.
+[[nodiscard]] std::string_view name_of(const Command& command);
+[[nodiscard]] std::string to_json_text(const Order& order);
+[[nodiscard]] Result<Order> parse_order(std::string_view text);
+[[nodiscard]] std::string to_json_text(const OrderResult& result);
+[[nodiscard]] Result<OrderResult> parse_order_result(std::string_view text);
+
+}  // namespace baton::wire

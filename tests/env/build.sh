@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Configures and builds in the build root. Usage: build.sh VARIANT [TARGET…], VARIANT: release | asan | tsan | fuzz.
+# The build folder lies in the cache; one build runs at a time, since each takes all cores.
+source "$(dirname "${BASH_SOURCE[0]}")/root.sh"
+
+variant="${1:?usage: build.sh VARIANT [TARGET…]}"
+shift
+case "$variant" in
+  release) options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo) ;;
+  asan) options=(-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" -DBATON_ASAN=ON) ;;
+  tsan) options=(-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" -DBATON_TSAN=ON) ;;
+  fuzz) options=(-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" -DBATON_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++) ;;
+  *) die "unknown variant '$variant'; one of: release asan tsan fuzz" ;;
+esac
+
+# A checkout elsewhere gets a folder of its own, so that paths in it stay true.
+build_dir="$CACHE/build/$(printf '%s' "$REPO$ROOT" | sha256sum | cut -c1-8)-$variant"
+mkdir -p "$build_dir"
+targets=()
+[ $# -eq 0 ] || targets=(--target "$@")
+exec {build_lock}>"$CACHE/build.lock"
+flock -n "$build_lock" || { say "waiting for another build to end"; flock "$build_lock"; }
+in_root bash -euc 'repo="$1" dir="$2" options="$3"; shift 3
+  eval "options=($options)"
+  [ -e "$dir/build.ninja" ] || cmake -S "$repo" -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "${options[@]}" >"$dir.log" 2>&1 || { cat "$dir.log"; exit 1; }
+  cmake --build "$dir" "$@"' build "$REPO" "$build_dir" "${options[*]@Q}" "${targets[@]}" >&2
+printf '%s\n' "$build_dir"

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Sets up what is missing, builds, runs tests. Usage: tests/run.sh [GROUP…]
+#   unit    engine, operator and sidecar without a server, under ASan+UBSan and under TSan; style and layer rules; clang-tidy
+#   fuzz    every fuzzer for a few seconds on top of its corpus (FUZZ_SECONDS, default 10)
+#   mysql   the sidecar against real mysqlds
+#   e2e     a real Kubernetes, every scenario judged by the ledger (one: SCENARIO=kill-mysqld)
+#   bench [NAME…]   measures; not part of the default
+# Without a group: unit fuzz mysql e2e. The last line is `N passed, N failed`.
+source "$(dirname "${BASH_SOURCE[0]}")/env/root.sh"
+
+passed=0
+failed=0
+failures=()
+RESULTS="$(mktemp -d)"
+trap 'rm -rf "$RESULTS"' EXIT
+
+# count NAME STATUS: one check more.
+count() {
+  if [ "$2" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); failures+=("$1"); fi
+}
+
+# check NAME COMMAND…: a command that passes or fails as a whole; its output is shown when it fails.
+check() {
+  local name="$1" log="$RESULTS/check.log" begin=$SECONDS status=0
+  shift
+  "$@" >"$log" 2>&1 || status=$?
+  [ "$status" = 0 ] || tail -n 60 "$log" >&2
+  say "$([ "$status" = 0 ] && echo pass || echo FAIL) $name ($((SECONDS - begin)) s)"
+  count "$name" "$status"
+}
+
+# run_ctest VARIANT LABEL: builds the tests of a label and counts each of them.
+run_ctest() {
+  local variant="$1" label="$2" dir report begin=$SECONDS failed_here=0 total
+  say "building $label tests, $variant (from an empty cache several minutes)"
+  if ! dir="$("$REPO/tests/env/build.sh" "$variant" "${label}_tests")"; then
+    count "build of $label tests ($variant)" 1
+    return 0
+  fi
+  report="$dir/$label.xml"
+  rm -f "$report"
+  in_root ctest --test-dir "$dir" --label-regex "^$label\$" --output-on-failure --timeout 300 --parallel 2 \
+    --output-junit "$report" >"$RESULTS/ctest.log" 2>&1 || failed_here=1
+  [ "$failed_here" = 0 ] || grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ *Start ' "$RESULTS/ctest.log" | tail -n 200 >&2
+  total="$(sed -nE 's/.*<testsuite[^>]* tests="([0-9]+)".*/\1/p;/<testsuite/{n;s/.*tests="([0-9]+)".*/\1/p}' "$report" 2>/dev/null | head -n 1)"
+  local bad
+  bad="$(grep -cE '<testcase .*status="(fail|disabled|notrun)"' "$report" 2>/dev/null || true)"
+  if [ -z "${total:-}" ] || [ "$total" = 0 ]; then
+    count "$label tests ($variant): none was run" 1
+    return 0
+  fi
+  passed=$((passed + total - bad))
+  failed=$((failed + bad))
+  [ "$bad" = 0 ] || while read -r name; do failures+=("$variant: $name"); done < <(
+    grep -E '<testcase .*status="(fail|disabled|notrun)"' "$report" | sed -nE 's/.* name="([^"]*)".*/\1/p;s/^\s*<testcase name="([^"]*)".*/\1/p' | sort -u)
+  say "$label tests, $variant: $((total - bad)) passed, $bad failed ($((SECONDS - begin)) s)"
+}
+
+group_unit() {
+  check "repository rules" bash "$REPO/tests/tidy/rules.sh"
+  check "chart and manifests" bash "$REPO/tests/helm/check.sh"
+  run_ctest asan unit
+  run_ctest tsan unit
+  check "clang-tidy" bash "$REPO/tests/tidy/clang_tidy.sh"
+}
+
+group_fuzz() {
+  local dir target
+  say "building the fuzzers (about a minute)"
+  dir="$("$REPO/tests/env/build.sh" fuzz fuzzers)" || { count "build of the fuzzers" 1; return 0; }
+  for target in "$REPO"/tests/fuzz/fuzz_*.cc; do
+    target="$(basename "$target" .cc)"
+    mkdir -p "$CACHE/fuzz/$target"
+    check "$target, ${FUZZ_SECONDS:-10} s" in_root "$dir/tests/fuzz/$target" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=10 \
+      -rss_limit_mb=2048 -artifact_prefix="$CACHE/fuzz/$target-" "$CACHE/fuzz/$target" "$REPO/tests/fuzz/corpus/$target"
+  done
+}
+
+group_mysql() { run_ctest release mysql; }
+
+group_e2e() {
+  local scenario name
+  check "cluster, images, operator" bash "$REPO/e2e/up.sh"
+  [ "$failed" = 0 ] || { say "the testbed is not up: no scenario can run"; return 0; }
+  for scenario in "$REPO"/e2e/scenarios/[0-9]*.sh; do
+    name="$(basename "$scenario" .sh)"
+    [ -z "${SCENARIO:-}" ] || [[ "$name" == *"$SCENARIO"* ]] || continue
+    check "e2e $name" timeout 600 bash "$scenario"
+  done
+  [ -n "${KEEP:-}" ] || bash "$REPO/e2e/cluster/cluster.sh" down
+}
+
+groups=()
+for word in "$@"; do
+  case "$word" in
+    unit | fuzz | mysql | e2e) groups+=("$word") ;;
+    bench) shift; exec bash "$REPO/tests/bench/run.sh" "$@" ;;
+    *) die "unknown group '$word'; one of: unit fuzz mysql e2e bench" ;;
+  esac
+done
+[ ${#groups[@]} -gt 0 ] || groups=(unit fuzz mysql e2e)
+
+ensure_root
+for group in "${groups[@]}"; do
+  begin=$SECONDS
+  say "== $group"
+  "group_$group"
+  say "== $group took $((SECONDS - begin)) s"
+done
+for name in ${failures[@]+"${failures[@]}"}; do say "failed: $name"; done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# clang-tidy over every source file. A file whose own text, headers of ours and settings are unchanged since it last
+# passed is not looked at again; from an empty cache about ten minutes on two cores.
+# Left out: files that include cpprestsdk, whose headers clang 21 does not take as C++23.
+source "$(dirname "${BASH_SOURCE[0]}")/../env/root.sh"
+
+build="$("$REPO/tests/env/build.sh" release)"
+seen="$CACHE/tidy"
+mkdir -p "$seen"
+settings="$(cat "$REPO/.clang-tidy" <(basename "$ROOT") | sha256sum | cut -c1-16)"
+
+# One line a file: its hash with all headers of ours that it was built from, and its path.
+list_files() {
+  in_root ninja -C "$build" -t deps | awk -v repo="$REPO/" '
+    /^[^ ].*: #deps/ { if (line != "") print line; line = "" }
+    /^    / { sub(/^ +/, ""); if (index($0, repo) == 1) line = line (line == "" ? "" : " ") $0 }
+    END { if (line != "") print line }' | sort -u | while read -r source headers; do
+    grep -q 'cpprest/' "$source" 2>/dev/null && continue
+    # shellcheck disable=SC2086
+    printf '%s %s\n' "$(cat "$source" $headers 2>/dev/null | sha256sum | cut -c1-32)" "$source"
+  done
+}
+
+todo="$(list_files | while read -r hash source; do
+  [ -e "$seen/$settings-$hash" ] || printf '%s %s\n' "$hash" "$source"
+done)"
+[ -n "$todo" ] || { say "clang-tidy: nothing changed"; exit 0; }
+say "clang-tidy: $(wc -l <<<"$todo") files to look at"
+# shellcheck disable=SC2016
+printf '%s\n' "$todo" | in_root xargs -P "$(nproc)" -L 1 bash -c '
+  build="$1" seen="$2" settings="$3" hash="$4" source="$5"
+  if clang-tidy -p "$build" --quiet --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-error "$source" 2>/dev/null >"/tmp/tidy.$$"; then
+    touch "$seen/$settings-$hash"
+  else
+    cat "/tmp/tidy.$$"
+    exit 1
+  fi' tidy "$build" "$seen" "$settings"
