@@ -54,7 +54,8 @@ writes_go_on
 until_true 120 "the old primary is a replica again" healthy
 finish_ledger >/dev/null 2>&1
 
-first_write="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | head -n 1)"
+# The first gap in acknowledgements that ended after the kill.
+first_write="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v killed="$KILLED_AT" '$0 > killed { print; exit }')"
 echo
 echo "Timeline of the failover from $old to $(primary), in milliseconds after the kill:"
 printf '%8s  %s\n' 0 "killed"

@@ -1,12 +1,12 @@
 #include "e2e/ledger/ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace baton::ledger {
 namespace {
 
-constexpr std::chrono::milliseconds kWorthKeeping{50};
-constexpr std::size_t kGapsKept = 5;
+constexpr std::chrono::milliseconds kWorthTelling{50};
 
 Wall wall_now() { return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now()); }
 
@@ -18,12 +18,8 @@ void Ledger::acknowledged(Row row) {
   rows_.insert(row);
   if (last_ != Steady{}) {
     const auto length = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_);
-    if (gaps_.empty() || length >= kWorthKeeping || length > gaps_.front().length) {
-      gaps_.push_back({length, last_wall_, wall_now()});
-      std::ranges::sort(gaps_, std::greater{}, &Gap::length);
-      if (gaps_.size() > 1 && gaps_.back().length < kWorthKeeping) gaps_.pop_back();
-      if (gaps_.size() > kGapsKept) gaps_.pop_back();
-    }
+    longest_ = std::max(longest_, length);
+    if (length >= kWorthTelling) gaps_.push_back({length, last_wall_, wall_now()});
   }
   last_ = now;
   last_wall_ = wall_now();
@@ -49,9 +45,14 @@ std::set<Row> Ledger::rows() const {
   return rows_;
 }
 
-std::vector<Gap> Ledger::longest_gaps() const {
+std::vector<Gap> Ledger::new_gaps() {
   const std::scoped_lock lock(mutex_);
-  return gaps_;
+  return std::exchange(gaps_, {});
+}
+
+std::chrono::milliseconds Ledger::longest_gap() const {
+  const std::scoped_lock lock(mutex_);
+  return longest_;
 }
 
 }  // namespace baton::ledger

@@ -34,8 +34,9 @@ class Ledger {
   [[nodiscard]] std::int64_t count() const;
   [[nodiscard]] std::int64_t unknown_count() const;
   [[nodiscard]] std::set<Row> rows() const;
-  /// Longest first, at most five, each of 50 ms or more; the longest always.
-  [[nodiscard]] std::vector<Gap> longest_gaps() const;
+  /// Gaps of 50 ms or more that ended since the last call, in order.
+  [[nodiscard]] std::vector<Gap> new_gaps();
+  [[nodiscard]] std::chrono::milliseconds longest_gap() const;
 
  private:
   mutable std::mutex mutex_;
@@ -44,6 +45,7 @@ class Ledger {
   Steady last_{};
   Wall last_wall_{};
   std::vector<Gap> gaps_;
+  std::chrono::milliseconds longest_{0};
 };
 
 }  // namespace baton::ledger

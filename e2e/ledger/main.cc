@@ -130,6 +130,13 @@ bool prepare(const Settings& settings) {
 
 std::string stamp(Wall time) { return std::format("{:%FT%T}Z", time); }
 
+void tell_gaps(Ledger& ledger) {
+  for (const Gap& gap : ledger.new_gaps()) {
+    std::println("gap: {} ms from {} to {}", gap.length.count(), stamp(gap.begin), stamp(gap.end));
+    std::fflush(stdout);
+  }
+}
+
 int judge(const Settings& settings, const Ledger& ledger) {
   std::optional<std::set<Row>> present;
   if (!within(60s, {}, [&] { return (present = read_rows(settings)).has_value(); })) {
@@ -141,10 +148,8 @@ int judge(const Settings& settings, const Ledger& ledger) {
     if (present->contains(row)) continue;
     if (++lost <= 20) std::println("lost: writer {} row {}", row.first, row.second);
   }
-  const auto gaps = ledger.longest_gaps();
-  for (const Gap& gap : gaps) std::println("gap: {} ms from {} to {}", gap.length.count(), stamp(gap.begin), stamp(gap.end));
   std::println("unknown outcomes: {}", ledger.unknown_count());
-  std::println("ledger: acknowledged {}, lost {}, longest gap {} ms", ledger.count(), lost, gaps.empty() ? 0 : gaps.front().length.count());
+  std::println("ledger: acknowledged {}, lost {}, longest gap {} ms", ledger.count(), lost, ledger.longest_gap().count());
   return lost == 0 && ledger.count() > 0 ? 0 : 1;
 }
 
@@ -168,12 +173,14 @@ int run(const Settings& settings) {
     auto said = std::chrono::steady_clock::now();
     while (!terminated && !std::filesystem::exists(settings.until)) {
       pause({}, 20ms);
+      tell_gaps(ledger);
       if (std::chrono::steady_clock::now() - said < 1s) continue;
       said = std::chrono::steady_clock::now();
       std::println("acknowledged {}", ledger.count());
       std::fflush(stdout);
     }
   }
+  tell_gaps(ledger);
   const int verdict = judge(settings, ledger);
   std::fflush(stdout);
   return verdict;

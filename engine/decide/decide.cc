@@ -64,13 +64,7 @@ void plan(const View& view, Decision& decision) {
   switch (sight.reachability) {
     case Reachability::kUp: return plan_primary(view, sight, decision);
     case Reachability::kDownProven: return plan_lost_primary(view, sight, decision);
-    case Reachability::kStarting:
-      set_state(decision, ClusterState::kReopening, sight.evidence);
-      // A primary that cannot start is as lost as a dead one, once its start is held.
-      if (!sight.report->start_error.empty() && view.spec.failover_enabled && assess(view, Revocation::kAssumed, nullptr).possible()) {
-        add_order(decision, Fence{sight.member->ordinal});
-      }
-      return decision.findings.push_back({"PrimaryStarting", view.recorded.current_primary->ordinal, sight.evidence});
+    case Reachability::kStarting: return plan_starting_primary(view, sight, decision);
     case Reachability::kUnknown:
       set_state(decision, ClusterState::kPrimaryUnknown, sight.evidence);
       return decision.findings.push_back({"PrimaryUnknown", view.recorded.current_primary->ordinal, sight.evidence});

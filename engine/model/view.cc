@@ -11,7 +11,8 @@ const Report* departed_report(const ObservedCluster& observed, const ServerUuid&
   return found == observed.departed.end() ? nullptr : &*found;
 }
 
-PrimarySight sight_of_report(const ObservedMember* member, const Report* report, const std::string& pod) {
+PrimarySight sight_of_report(const ObservedCluster& observed, const ObservedMember* member, const Report* report,
+                             const std::string& pod) {
   PrimarySight sight{.member = member, .report = report};
   if (report == nullptr) {
     sight.evidence = std::format("nothing was heard of {} yet", pod);
@@ -22,6 +23,9 @@ PrimarySight sight_of_report(const ObservedMember* member, const Report* report,
     sight.reachability = Reachability::kDownProven;
     sight.evidence = std::format("the sidecar of {} saw mysqld end ({}) and holds its start", pod,
                                  report->exit.empty() ? "before it started itself" : report->exit);
+  } else if (!heard && observed.ended_pods.contains(report->pod_uid)) {
+    sight.reachability = Reachability::kDownProven;
+    sight.evidence = std::format("the kubelet reported that the containers of {} have ended", pod);
   } else if (!heard) {
     sight.evidence = std::format("{} is not heard; silence is no proof that its mysqld is dead", pod);
   } else if (report->process == Process::kRunning && report->server) {
@@ -67,7 +71,7 @@ PrimarySight View::primary() const {
   const auto& [ordinal, uuid] = *recorded.current_primary;
   const ObservedMember* present = member(uuid);
   const Report* report = present != nullptr ? &*present->report : departed_report(observed, uuid);
-  return sight_of_report(present, report, pod(ordinal));
+  return sight_of_report(observed, present, report, pod(ordinal));
 }
 
 std::vector<const ObservedMember*> View::replicas() const {
@@ -82,6 +86,10 @@ std::vector<const ObservedMember*> View::replicas() const {
 const CandidateRule* View::rule(Ordinal ordinal) const {
   const auto found = std::ranges::find(spec.candidates, ordinal, &CandidateRule::member);
   return found == spec.candidates.end() ? nullptr : &*found;
+}
+
+bool View::still_expected(const ObservedMember& member) const {
+  return !member.pod_uid.get().empty() && !member.report && member.not_acking_since && now < *member.not_acking_since + kPatience;
 }
 
 GtidSet View::legitimate(const GtidSet& set) const {

@@ -9,6 +9,9 @@
 
 namespace baton::engine {
 
+/// For this long a member may be silent, restart or reconnect before anything is done about it.
+inline constexpr Duration kPatience{3000};
+
 /// How sure we are of a member's mysqld. Silence proves nothing: only a process exit seen by its own sidecar is proof.
 enum class Reachability : std::uint8_t {
   kUp,          ///< Heard, runs and answers.
@@ -41,6 +44,9 @@ struct View {
   /// Present members other than the current primary's incarnation, by ordinal.
   [[nodiscard]] std::vector<const ObservedMember*> replicas() const;
   [[nodiscard]] const CandidateRule* rule(Ordinal ordinal) const;
+  /// Whether a pod is there whose sidecar was never heard by this process, and that may still speak up: a new leader must
+  /// not take its own ignorance for a member's absence.
+  [[nodiscard]] bool still_expected(const ObservedMember& member) const;
   /// Transactions of `set` that belong to the history: the floor, what the current primary's uuid wrote, and what each
   /// ended epoch's primary had written when it ended. The rest is errant.
   [[nodiscard]] GtidSet legitimate(const GtidSet& set) const;

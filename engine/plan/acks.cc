@@ -6,9 +6,6 @@
 namespace baton::engine {
 namespace {
 
-/// A member may be silent, restart or reconnect for this long before it is expelled: each change costs a status write.
-constexpr Duration kAckerPatience{3000};
-
 const ObservedMember* present(const View& view, const Identity& identity) {
   const ObservedMember* member = view.member(identity.ordinal);
   return member != nullptr && member->report && identity_of(*member) == identity ? member : nullptr;
@@ -20,11 +17,17 @@ bool acking(const View& view, const Identity& identity, const ObservedMember& pr
   return server != nullptr && acks_to(*server, primary);
 }
 
+/// Acks, as far as is known: one that a new leader has not heard yet gets the benefit of the doubt.
+bool counts_as_acking(const View& view, const Identity& identity, const ObservedMember& primary) {
+  const ObservedMember* member = view.member(identity.ordinal);
+  return acking(view, identity, primary) || (member != nullptr && view.still_expected(*member));
+}
+
 /// W as it should be: min(wanted, ackers that ack), never below 1 once an acker was there; 0 for a single member.
 int wanted_ack_count(const View& view, const ObservedMember& primary) {
   if (view.spec.replicas == 1) return 0;
   const auto fit = static_cast<int>(
-      std::ranges::count_if(view.recorded.ackers, [&](const Identity& identity) { return acking(view, identity, primary); }));
+      std::ranges::count_if(view.recorded.ackers, [&](const Identity& identity) { return counts_as_acking(view, identity, primary); }));
   const bool once = view.recorded.ever_ready || view.recorded.ack_count > 0;
   return std::max(std::min(view.spec.acks, fit), once ? 1 : 0);
 }
@@ -35,9 +38,20 @@ void size_ack_count(const View& view, const ObservedMember& primary, Decision& d
   const int recorded = view.recorded.ack_count;
   const int real = real_ack_count(server);
   const int wanted = wanted_ack_count(view, primary);
+  if (!server.read_only && real < recorded) {
+    // Somebody else lowered it. What was acknowledged since is in fewer logs than recorded, so the record says that first.
+    const std::string void_guarantee = std::format("commits of {} wait for {} acks and not for {}, by nobody's order", primary.pod, real,
+                                                   recorded);
+    decision.findings.push_back({"GuaranteeVoid", primary.ordinal, void_guarantee});
+    Recorded next = view.recorded;
+    next.ack_count = real;
+    return propose(decision, std::move(next), void_guarantee);
+  }
   if (wanted < recorded) {
     Recorded next = view.recorded;
     next.ack_count = wanted;
+    // A cluster that grows again starts without acks again: its first acker has yet to be made.
+    if (wanted == 0) next.ever_ready = false;
     return propose(decision, std::move(next), std::format("commits wait for {} instead of {} acks", wanted, recorded));
   }
   if (real != wanted) return add_order(decision, SetAckCount{primary.ordinal, wanted});
@@ -60,13 +74,14 @@ bool expelled(const Server& primary, const ServerUuid& uuid) {
 std::string unfit(const View& view, const Identity& identity, const ObservedMember& primary) {
   const std::string pod = view.pod(identity.ordinal);
   if (identity.ordinal.get() >= view.spec.replicas) return std::format("{} is being scaled away", pod);
+  if (const ObservedMember* pod_of = view.member(identity.ordinal); pod_of != nullptr && view.still_expected(*pod_of)) return "";
   const ObservedMember* member = present(view, identity);
   if (member == nullptr) return std::format("{} is not the pod, directory or boot that acknowledged", pod);
   if (const Server* server = server_of(*member);
       server != nullptr && !errant_against(*server, *server_of(primary), primary.report->uuid).empty()) {
     return std::format("{} holds errant transactions", pod);
   }
-  const bool patient = !member->not_acking_since || view.now < *member->not_acking_since + kAckerPatience;
+  const bool patient = !member->not_acking_since || view.now < *member->not_acking_since + kPatience;
   return patient || acking(view, identity, primary) ? "" : std::format("{} does not acknowledge", pod);
 }
 
@@ -143,10 +158,11 @@ bool add_acker(const View& view, const ObservedMember& primary, Decision& decisi
 /// Who may be connected to the primary at all; it kills the dump threads of others, also later.
 void name_replicas(const View& view, const ObservedMember& primary, Decision& decision) {
   std::vector<ServerUuid> known;
+  for (const Identity& identity : view.recorded.ackers) known.push_back(identity.uuid);
   for (const ObservedMember* member : view.replicas()) {
-    if (member->report && !member->report->uuid.get().empty() && member->ordinal.get() < view.spec.replicas) {
-      known.push_back(member->report->uuid);
-    }
+    // Who has not been heard yet may be the one that looks like a stranger.
+    if (!member->report && !member->pod_uid.get().empty()) return;
+    if (member->report && !member->report->uuid.get().empty()) known.push_back(member->report->uuid);
   }
   const auto& threads = server_of(primary)->dump_threads;
   const bool stranger = std::ranges::any_of(threads, [&](const DumpThread& d) { return std::ranges::find(known, d.uuid) == known.end(); });

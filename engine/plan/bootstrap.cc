@@ -50,10 +50,11 @@ void adopt(const View& view, Decision& decision) {
     revision = std::max(revision, member.report ? member.report->held_revision : Revision{0});
   }
   set_state(decision, ClusterState::kReopening, "adopting the data that lies on the members' volumes");
-  if (view.recorded.epoch <= highest && view.recorded.revision <= revision) {
+  // Equal is fine: our own orders at the new epoch.
+  if (view.recorded.epoch == Epoch{0} || view.recorded.epoch < highest) {
     Recorded next = view.recorded;
     next.epoch = Epoch{highest.get() + 1};
-    next.revision = revision;
+    next.revision = std::max(next.revision, revision);
     return propose(decision, std::move(next), "volumes hold data of an earlier record: taking an epoch above all they have seen");
   }
   bool all_read = true;

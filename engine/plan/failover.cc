@@ -2,13 +2,30 @@
 
 #include <algorithm>
 #include <format>
+#include <optional>
 
 namespace baton::engine {
 namespace {
 
+/// How long a proven failover waits for an acker whose receiver is just being stopped: what that one got beyond the others
+/// would make it errant.
+constexpr Duration kStragglerPatience{1000};
+
+/// Whether an acker's sidecar was never heard by this process and may speak up yet: a refusal now would be hasty.
+bool acker_still_expected(const View& view) {
+  return std::ranges::any_of(view.recorded.ackers, [&](const Identity& identity) {
+    const ObservedMember* member = view.member(identity.ordinal);
+    return member != nullptr && view.still_expected(*member);
+  });
+}
+
 /// Lets the old primary start, read-only: its own log covers everything when nothing else provably does.
 void let_return(const View& view, const PrimarySight& sight, const std::string& why_not, const std::string& code, Decision& decision) {
   const Ordinal ordinal = view.recorded.current_primary->ordinal;
+  if (acker_still_expected(view)) {
+    decision.look_again = view.now + kPatience;
+    return set_state(decision, ClusterState::kFailingOver, std::format("{}; ackers are yet to be heard: {}", sight.evidence, why_not));
+  }
   decision.findings.push_back({code, ordinal, why_not});
   if (sight.member != nullptr && sight.member->heard) {
     set_state(decision, ClusterState::kReopening, std::format("{} comes back in place, because {}", view.pod(ordinal), why_not));
@@ -31,6 +48,24 @@ const GtidSet* usable_dead_log(const View& view, const PrimarySight& sight) {
   return &*sight.report->dead_log;
 }
 
+/// Whether the start of the old primary is given up: it fails, or takes longer than its grace, and another can take over.
+bool start_is_given_up(const View& view, const PrimarySight& sight) {
+  const Report& report = *sight.report;
+  const bool overdue = view.spec.crash_grace > Duration::zero() && sight.member->down_since &&
+                       view.now >= *sight.member->down_since + view.spec.crash_grace;
+  if (!view.spec.failover_enabled || (report.start_error.empty() && !overdue)) return false;
+  return assess(view, Revocation::kAssumed, report.dead_log ? &*report.dead_log : nullptr).possible();
+}
+
+/// It starts, or tries to; nobody else can take over.
+void wait_for_start(const View& view, const PrimarySight& sight, Decision& decision) {
+  decision.findings.push_back({"PrimaryStarting", view.recorded.current_primary->ordinal, sight.evidence});
+  if (sight.report->start_error.empty()) return set_state(decision, ClusterState::kReopening, sight.evidence);
+  const std::string why_not = view.spec.failover_enabled ? assess(view, Revocation::kAssumed, nullptr).sentence
+                                                         : std::string("spec.failover.enabled is false");
+  set_state(decision, ClusterState::kFailoverHeld, std::format("{}; failover is held: {}", sight.evidence, why_not));
+}
+
 /// Members that will be the new primary's ackers: heard, answering, part of the history, wanted.
 std::vector<const ObservedMember*> attachable(const View& view, const ObservedMember& candidate) {
   std::vector<const ObservedMember*> result;
@@ -50,11 +85,16 @@ bool has_account(const Server& server, const ServerUuid& uuid) {
 }
 
 /// Points the others at the candidate, with acks. Nothing can be acknowledged by it before it opens, so this may come
-/// before the choice is recorded; the record then names all of them.
-void attach(const ObservedMember& candidate, const std::vector<const ObservedMember*>& others, Decision& decision) {
+/// before the choice is recorded; the record then names all that can have been told. Acks are switched on when all is
+/// applied: an applier's commits would wait for them too.
+void attach(const ObservedMember& candidate, const std::vector<const ObservedMember*>& others, bool applied, Decision& decision) {
   const Server& server = *server_of(candidate);
-  if (real_ack_count(server) != 1) add_order(decision, SetAckCount{candidate.ordinal, 1});
+  if (applied && real_ack_count(server) != 1) add_order(decision, SetAckCount{candidate.ordinal, 1});
   for (const ObservedMember* other : others) {
+    if (real_ack_count(*server_of(*other)) > 0) {
+      add_order(decision, SetAckCount{other->ordinal, 0});
+      continue;
+    }
     if (!has_account(server, other->report->uuid)) {
       add_order(decision, EnsureReplicationAccount{candidate.ordinal, other->report->uuid});
     } else if (const Server* theirs = server_of(*other); !follows(*theirs, candidate) ||
@@ -64,15 +104,33 @@ void attach(const ObservedMember& candidate, const std::vector<const ObservedMem
   }
 }
 
+/// A of the new primary: all that may ever have been told to follow it with acks. Not only those that are attached now: one
+/// that got its order and is not heard since would acknowledge without being counted. Who does not ack leaves A soon after.
+std::vector<Identity> possible_ackers(const View& view, const ObservedMember& candidate) {
+  const ServerUuid& old = view.recorded.failover->old_primary.uuid;
+  std::vector<Identity> result;
+  const auto add = [&](const Identity& identity) {
+    const bool excluded = identity.uuid.get().empty() || identity.uuid == old || identity.uuid == candidate.report->uuid;
+    if (!excluded && std::ranges::find(result, identity) == result.end()) result.push_back(identity);
+  };
+  for (const ObservedMember* member : view.replicas()) {
+    if (member->report && member->report->directory != Directory::kEmpty) add(identity_of(*member));
+  }
+  for (const Identity& identity : view.recorded.ackers) {
+    const ObservedMember* member = view.member(identity.uuid);
+    std::string why;
+    if (member == nullptr || !member->heard || !stands_for(view, *member, identity, why)) add(identity);
+  }
+  return result;
+}
+
 /// Phase 10: one compare-and-set. Acks were off or of this set, one ack is really waited for, and the floor is the target.
-void commit(const View& view, const ObservedMember& candidate, const std::vector<const ObservedMember*>& others,
-            const Assessment& assessment, Decision& decision) {
+void commit(const View& view, const ObservedMember& candidate, const Assessment& assessment, Decision& decision) {
   Recorded next = view.recorded;
   const PrimaryRef old = view.recorded.failover->old_primary;
   next.epochs.push_back({Epoch{view.recorded.epoch.get() - 1}, old.uuid, assessment.target.of_uuid(old.uuid.get())});
   next.current_primary = PrimaryRef{candidate.ordinal, candidate.report->uuid};
-  next.ackers.clear();
-  for (const ObservedMember* other : others) next.ackers.push_back(identity_of(*other));
+  next.ackers = possible_ackers(view, candidate);
   next.ack_count = 1;
   next.floor = assessment.target;
   next.failover->phase = FailoverPhase::kOpening;
@@ -84,13 +142,22 @@ void converge(const View& view, const Assessment& assessment, Decision& decision
   const Server& server = *server_of(candidate);
   const std::vector<const ObservedMember*> others = attachable(view, candidate);
   set_state(decision, ClusterState::kFailingOver, std::format("promoting {}: {}", candidate.pod, assessment.sentence));
-  attach(candidate, others, decision);
-  if (!server.executed.contains(assessment.target)) {
-    return add_order(decision, WaitApplied{candidate.ordinal, assessment.target});
+  const bool applied = server.executed.contains(assessment.target);
+  attach(candidate, others, applied, decision);
+  if (!applied && real_ack_count(server) > 0) return add_order(decision, SetAckCount{candidate.ordinal, 0});
+  if (!applied) return add_order(decision, WaitApplied{candidate.ordinal, assessment.target});
+  if (real_ack_count(server) != 1) return;
+  if (!others.empty() && server.semi_sync.clients < 1) {
+    decision.message = std::format("{} is ready, but no acker is connected to it yet", candidate.pod);
+    return add_order(decision, WaitAckers{candidate.ordinal, 1});
   }
-  const bool sized = real_ack_count(server) == 1;
-  if (sized && (others.empty() || server.semi_sync.clients >= 1)) return commit(view, candidate, others, assessment, decision);
-  if (sized) add_order(decision, WaitAckers{candidate.ordinal, 1});
+  // Connected, and not among those that the record will name: it goes before the choice is made.
+  const std::vector<Identity> ackers = possible_ackers(view, candidate);
+  for (const DumpThread& thread : server.dump_threads) {
+    const bool named = std::ranges::find(ackers, thread.uuid, &Identity::uuid) != ackers.end();
+    if (!named) return add_order(decision, ExpelReplica{candidate.ordinal, thread.uuid});
+  }
+  commit(view, candidate, assessment, decision);
 }
 
 /// Phases 2 and 3: every reachable replica stops receiving, the old primary is held at this epoch.
@@ -102,7 +169,26 @@ void revoke(const View& view, const PrimarySight& sight, Decision& decision) {
   if (heard && (sight.report->held_epoch < view.recorded.epoch || !sight.report->held)) add_order(decision, Fence{sight.member->ordinal});
 }
 
+/// Until when a proven failover waits for ackers that answer and were told to stop a moment ago.
+std::optional<Instant> straggler_deadline(const View& view, const PrimarySight& sight) {
+  if (sight.member == nullptr || !sight.member->down_since) return std::nullopt;
+  const Instant deadline = *sight.member->down_since + kStragglerPatience;
+  const bool straggling = std::ranges::any_of(view.recorded.ackers, [&](const Identity& identity) {
+    const ObservedMember* member = view.member(identity.uuid);
+    return member != nullptr && server_of(*member) != nullptr && !revoked(view, *member);
+  });
+  return straggling && view.now < deadline ? std::optional(deadline) : std::nullopt;
+}
+
 }  // namespace
+
+void plan_starting_primary(const View& view, const PrimarySight& sight, Decision& decision) {
+  wait_for_start(view, sight, decision);
+  if (!start_is_given_up(view, sight)) return;
+  // It is as lost as a dead one, once its start is held.
+  set_state(decision, ClusterState::kFailingOver, sight.evidence);
+  add_order(decision, Fence{sight.member->ordinal});
+}
 
 void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& decision) {
   const PrimaryRef old = *view.recorded.current_primary;
@@ -110,7 +196,8 @@ void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& de
   if (!view.spec.failover_enabled) {
     return let_return(view, sight, "spec.failover.enabled is false", "FailoverDisabled", decision);
   }
-  if (heard && view.spec.crash_grace > Duration::zero() && sight.member->down_since &&
+  const bool may_return = heard && sight.report->start_error.empty() && !sight.report->terminating;
+  if (may_return && view.spec.crash_grace > Duration::zero() && sight.member->down_since &&
       view.now < *sight.member->down_since + view.spec.crash_grace) {
     decision.look_again = *sight.member->down_since + view.spec.crash_grace;
     set_state(decision, ClusterState::kReopening, std::format("{}; it may come back within crashGraceMilliseconds", sight.evidence));
@@ -132,12 +219,16 @@ void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& de
 
 void plan_failover(const View& view, const PrimarySight& sight, Decision& decision) {
   if (sight.reachability == Reachability::kUp) return plan_primary(view, sight, decision);
-  if (sight.reachability == Reachability::kStarting && sight.report->start_error.empty()) {
-    return set_state(decision, ClusterState::kReopening, sight.evidence);
+  if (sight.reachability == Reachability::kStarting && !start_is_given_up(view, sight)) {
+    return wait_for_start(view, sight, decision);
   }
   revoke(view, sight, decision);
   const Assessment assessment = assess(view, Revocation::kDone, usable_dead_log(view, sight));
   decision.ballots = assessment.ballots;
+  if (const auto deadline = straggler_deadline(view, sight); assessment.possible() && deadline) {
+    decision.look_again = deadline;
+    return set_state(decision, ClusterState::kFailingOver, "enough logs are read; the receiver of another acker is being stopped");
+  }
   if (assessment.possible()) return converge(view, assessment, decision);
   if (!decision.steps.empty() || log_is_being_read(sight)) {
     return set_state(decision, ClusterState::kFailingOver, std::format("stopping receivers and reading logs; so far {}", assessment.sentence));

@@ -125,6 +125,8 @@ void plan_primary(const View& view, const PrimarySight& sight, Decision& decisio
   }
   plan_acks(view, primary, decision);
   plan_replicas(view, primary, decision);
+  // What was planned for the old A and W is planned again on the new ones.
+  if (decision.record) decision.steps.clear();
   if (server.read_only || !opened_now) {
     open(view, primary, decision);
     return housekeeping(view, primary, decision);

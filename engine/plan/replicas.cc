@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <format>
+#include <utility>
 
 #include "engine/plan/plans.h"
 
@@ -16,6 +17,8 @@ const ObservedMember* donor_for(const View& view, const ObservedMember& primary)
   for (const ObservedMember* member : view.replicas()) {
     const Server* server = server_of(*member);
     if (server == nullptr || !follows(*server, primary) || server->channel.applier != Thread::kRunning) continue;
+    // The permission reaches a replica through the binlog, unless it was given while commits waited for acks.
+    if (!server->clone_unlocked) continue;
     if (!errant_against(*server, source, primary.report->uuid).empty()) continue;
     if (source.executed.minus(server->executed).size() <= kCaughtUpBacklog) return member;
   }
@@ -48,6 +51,11 @@ bool predecessor_leaves(const View& view, const ObservedMember& member) {
          std::ranges::any_of(view.recorded.ackers, [&](const Identity& a) { return a.uuid == identity.uuid && a != identity; });
 }
 
+/// Whether the sidecar has yet to see an order of the newest record; until then it would obey an older one.
+bool obeys_less(const View& view, const Report& report) {
+  return std::pair(report.held_epoch, report.held_revision) < std::pair(view.recorded.epoch, view.recorded.revision);
+}
+
 void set_aside(const View& view, const ObservedMember& member, const GtidSet& errant, Decision& decision) {
   find(decision, member, "ErrantMember",
        std::format("{} holds transactions that are not part of the history and is set aside: {}. Keep its volume if they matter; "
@@ -61,8 +69,19 @@ void attach(const View& view, const ObservedMember& member, const ObservedMember
   const Channel& channel = server.channel;
   const bool acker = std::ranges::find(view.recorded.ackers, identity_of(member)) != view.recorded.ackers.end();
   if (predecessor_leaves(view, member)) return find(decision, member, "Rejoining", std::format("{} rejoins in a new pod", member.pod));
-  const bool account = std::ranges::any_of(source.replication_accounts,
-                                           [&](const ReplicationAccount& a) { return a.uuid == member.report->uuid && !a.locked; });
+  if (server.read_only && real_ack_count(server) > 0) {
+    // Left from a promotion that went to another: its applier would wait for acks that nobody sends.
+    return add_order(decision, SetAckCount{member.ordinal, 0});
+  }
+  const auto known = std::ranges::find(source.replication_accounts, member.report->uuid, &ReplicationAccount::uuid);
+  const bool account = known != source.replication_accounts.end() && !known->locked;
+  const bool cut_off = known != source.replication_accounts.end() && known->locked;
+  if (!account && !acker && (server.semi_sync.replica_enabled || (cut_off && obeys_less(view, *member.report)))) {
+    // It was expelled so that its acks end. Its receiver keeps dialling as an acker, and an order to be one may still be
+    // under way: it is let in again only when it has obeyed the newest record and sends none.
+    add_order(decision, Follow{member.ordinal, primary.ordinal, false});
+    return find(decision, member, "Rejoining", std::format("{} rejoins without acks", member.pod));
+  }
   if (!account) {
     add_order(decision, EnsureReplicationAccount{primary.ordinal, member.report->uuid});
     return find(decision, member, "Rejoining", std::format("{} gets a replication account", member.pod));

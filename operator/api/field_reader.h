@@ -8,9 +8,9 @@
 
 namespace baton::api {
 
-/// Reads the fields of one JSON object, absent and null ones as their fallback. The first field of a wrong type leaves a
-/// sentence in `failure`, which all readers of one document share; so a reader's caller checks once, at the end.
-/// The object and `failure` must outlive the reader.
+/// Reads the fields of one JSON object, absent and null ones as their fallback. The first field of a wrong type leaves
+/// a sentence in `failure`, which all readers of one document share; so a reader's caller checks once, at the end. The
+/// object and `failure` must outlive the reader.
 class FieldReader {
  public:
   FieldReader(const nlohmann::json& object, std::string path, std::string& failure);

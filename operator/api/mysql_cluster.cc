@@ -82,9 +82,8 @@ Result<void> check(const Cluster& cluster) {
   const Names names = cluster.names();
   for (const Candidate& candidate : spec.candidates) {
     if (names.ordinal_of(candidate.pod)) continue;
-    return fail(ErrorKind::kTerminal,
-                "spec.candidates names '{}', but the members of this cluster are {} to {}", candidate.pod,
-                names.pod(Ordinal{0}), names.pod(Ordinal{kMaxMembers - 1}));
+    return fail(ErrorKind::kTerminal, "spec.candidates names '{}', but the members of this cluster are {} to {}",
+                candidate.pod, names.pod(Ordinal{0}), names.pod(Ordinal{kMaxMembers - 1}));
   }
   return {};
 }

@@ -24,17 +24,19 @@ std::optional<Ordinal> Names::ordinal_of(std::string_view pod) const {
 
 Result<void> check_name(std::string_view cluster) {
   if (cluster.size() > kMaxNameLength) {
-    return fail(ErrorKind::kTerminal,
-                "the name '{}' has {} characters, but a cluster's name may have at most {}: its pods carry it in labels",
-                cluster, cluster.size(), kMaxNameLength);
+    return fail(
+        ErrorKind::kTerminal,
+        "the name '{}' has {} characters, but a cluster's name may have at most {}: its pods carry it in labels",
+        cluster, cluster.size(), kMaxNameLength);
   }
   const bool characters = std::ranges::all_of(
       cluster, [](char character) { return is_lower(character) || is_digit(character) || character == '-'; });
   if (cluster.empty() || !characters || !is_lower(cluster.front()) || cluster.back() == '-') {
-    return fail(ErrorKind::kTerminal,
-                "the name '{}' must begin with a letter, consist of lower-case letters, digits and '-', and not end with "
-                "'-': Services and pods are named after it",
-                cluster);
+    return fail(
+        ErrorKind::kTerminal,
+        "the name '{}' must begin with a letter, consist of lower-case letters, digits and '-', and not end with "
+        "'-': Services and pods are named after it",
+        cluster);
   }
   return {};
 }

@@ -4,7 +4,10 @@ namespace baton {
 
 ErrorKind kind_of_status(int status) {
   switch (status) {
-    case 401: case 408: case 425: case 429: return ErrorKind::kRetry;
+    case 401:
+    case 408:
+    case 425:
+    case 429: return ErrorKind::kRetry;
     case 404: return ErrorKind::kNotFound;
     case 409: return ErrorKind::kConflict;
     case 410: return ErrorKind::kGone;

@@ -1,4 +1,4 @@
-// One of the files that include cpprestsdk. Built by g++ alone: clang 21 takes these headers only as C++20
+// The only file that includes cpprestsdk. Built by g++ alone: clang 21 takes its headers only as C++20
 // (json::details::_Value is incomplete there), so this file is left out of clang builds and clang-tidy.
 #define _TURN_OFF_PLATFORM_STRING  // Its macro U breaks the headers of others.
 #include "operator/base/http_cpprest.h"
@@ -38,10 +38,10 @@ struct UnusableSettings : std::runtime_error {
 struct Exchange {
   std::mutex mutex;
   std::condition_variable_any changed;
-  bool sent = false;            // Headers of the request are written: there is a connection.
-  int status = 0;               // 0 until the response's head is there.
+  bool sent = false;  // Headers of the request are written: there is a connection.
+  int status = 0;     // 0 until the response's head is there.
   HttpHeaders headers;
-  std::string received;         // Body bytes that the caller has not taken yet.
+  std::string received;  // Body bytes that the caller has not taken yet.
   bool ended = false;
   std::optional<Error> failure;  // With ended.
 
@@ -132,7 +132,8 @@ Error error_of(const std::exception_ptr& thrown, const std::string& server) {
   }
 }
 
-void follow(const std::shared_ptr<Exchange>& exchange, const std::string& server, pplx::task<http::http_response> head) {
+void follow(const std::shared_ptr<Exchange>& exchange, const std::string& server,
+            pplx::task<http::http_response> head) {
   head.then([exchange, server](pplx::task<http::http_response> arrived) {
     try {
       auto response = arrived.get();
@@ -204,7 +205,8 @@ class HttpCpprest::Client {
       message.set_progress_handler([exchange](http::message_direction::direction, utility::size64_t) {
         exchange->update([&] { exchange->sent = true; });
       });
-      message.set_response_stream(streams::ostream(streams::streambuf<std::uint8_t>(std::make_shared<BodySink>(exchange))));
+      message.set_response_stream(
+          streams::ostream(streams::streambuf<std::uint8_t>(std::make_shared<BodySink>(exchange))));
       follow(exchange, options_->base_url, client().request(message, cancel));
     } catch (...) {
       return std::unexpected(error_of(std::current_exception(), options_->base_url));
@@ -300,7 +302,8 @@ class CancelOnExit {
 }  // namespace
 
 Result<HttpResponse> HttpCpprest::send(const Context& context, HttpRequest request) {
-  if (context.stop.stop_requested()) return fail(ErrorKind::kCancelled, "stopped before talking to {}", client_->server());
+  if (context.stop.stop_requested())
+    return fail(ErrorKind::kCancelled, "stopped before talking to {}", client_->server());
   CancelOnExit cancel;
   const Instant connect_by = client_->connect_by();
   TRY(exchange, client_->start(request, cancel.token()));
@@ -311,9 +314,8 @@ Result<HttpResponse> HttpCpprest::send(const Context& context, HttpRequest reque
   }
   cancel.disarm();
   if (exchange->failure) return std::unexpected(*exchange->failure);
-  return HttpResponse{.status = exchange->status,
-                      .headers = std::move(exchange->headers),
-                      .body = std::move(exchange->received)};
+  return HttpResponse{
+      .status = exchange->status, .headers = std::move(exchange->headers), .body = std::move(exchange->received)};
 }
 
 namespace {
@@ -351,7 +353,8 @@ Error refusal(int status, std::string_view server, std::string_view body) {
 
 Result<void> HttpCpprest::stream_lines(const Context& context, HttpRequest request,
                                        std::function<bool(std::string_view)> on_line) {
-  if (context.stop.stop_requested()) return fail(ErrorKind::kCancelled, "stopped before talking to {}", client_->server());
+  if (context.stop.stop_requested())
+    return fail(ErrorKind::kCancelled, "stopped before talking to {}", client_->server());
   CancelOnExit cancel;
   const Instant connect_by = client_->connect_by();
   TRY(exchange, client_->start(request, cancel.token()));

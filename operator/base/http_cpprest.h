@@ -10,9 +10,9 @@ namespace baton {
 
 /// How to reach one HTTP server, and whom to believe.
 struct HttpClientOptions {
-  std::string base_url;         ///< "https://10.0.0.7:8443", without path.
-  std::string ca_pem = {};      ///< PEM of the authorities that may sign the server; nobody else is trusted.
-  std::string ca_file = {};     ///< The same as a file, read anew for each connection. Both empty: the system's.
+  std::string base_url;      ///< "https://10.0.0.7:8443", without path.
+  std::string ca_pem = {};   ///< PEM of the authorities that may sign the server; nobody else is trusted.
+  std::string ca_file = {};  ///< The same as a file, read anew for each connection. Both empty: the system's.
   std::string client_certificate_pem = {};  ///< For servers that ask for one; with client_key_pem.
   std::string client_key_pem = {};
   /// Name that the server's certificate must bear (SAN DNS), when it is not the host of base_url: pods are reached by

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -13,7 +14,6 @@
 #include <cstring>
 #include <list>
 #include <mutex>
-#include <poll.h>
 #include <thread>
 
 #include "operator/base/http_connection.h"
@@ -33,7 +33,7 @@ void lower_event(int event) {
 
 struct LineStream::State {
   std::mutex mutex;
-  std::string pending;   // Chunks that the connection has not taken yet.
+  std::string pending;    // Chunks that the connection has not taken yet.
   bool finished = false;  // No more lines will be taken.
   bool overrun = false;
   Fd event = make_event();
@@ -103,7 +103,11 @@ class Session {
  public:
   Session(const HttpListenerOptions& options, const HttpHandler& handler, const Logger& log, HttpConnection connection,
           std::stop_token stop, const Clock& clock)
-      : options_(options), handler_(handler), log_(log), connection_(std::move(connection)), stop_(std::move(stop)),
+      : options_(options),
+        handler_(handler),
+        log_(log),
+        connection_(std::move(connection)),
+        stop_(std::move(stop)),
         clock_(clock) {}
 
   void run() {
@@ -314,14 +318,15 @@ class HttpListener::Server {
       return;
     }
     auto& connection = connections_.emplace_back();
-    connection.thread = std::jthread([this, &connection, socket = std::move(socket),
-                                      tls = current_tls()](const std::stop_token& stop) mutable {
-      block_sigpipe();
-      const std::stop_callback wake(stop, [&] { raise_event(connection.wake.get()); });
-      Session(options_, handler_, log_, HttpConnection(std::move(socket), tls, connection.wake.get(), clock_), stop,
-              clock_).run();
-      connection.over = true;
-    });
+    connection.thread = std::jthread(
+        [this, &connection, socket = std::move(socket), tls = current_tls()](const std::stop_token& stop) mutable {
+          block_sigpipe();
+          const std::stop_callback wake(stop, [&] { raise_event(connection.wake.get()); });
+          Session(options_, handler_, log_, HttpConnection(std::move(socket), tls, connection.wake.get(), clock_), stop,
+                  clock_)
+              .run();
+          connection.over = true;
+        });
   }
 
   const HttpListenerOptions options_;
@@ -342,7 +347,8 @@ HttpListener::~HttpListener() = default;
 std::uint16_t HttpListener::port() const { return server_->port(); }
 Result<void> HttpListener::reload() { return server_->reload(); }
 
-Result<std::unique_ptr<HttpListener>> HttpListener::start(HttpListenerOptions options, HttpHandler handler, Logger log) {
+Result<std::unique_ptr<HttpListener>> HttpListener::start(HttpListenerOptions options, HttpHandler handler,
+                                                          Logger log) {
   TRY(port, open_port(options));
   auto server = std::make_unique<Server>(std::move(options), std::move(handler), std::move(log), std::move(port));
   TRY_VOID(server->reload());

@@ -40,20 +40,20 @@ using HttpReply = std::variant<HttpResponse, LineStream>;
 using HttpHandler = std::function<HttpReply(const std::stop_token& stop, const HttpRequest& request)>;
 
 struct HttpListenerOptions {
-  std::string address = "0.0.0.0";     ///< IPv4 or IPv6 address.
-  std::uint16_t port = 0;              ///< 0: any free one, see HttpListener::port().
-  std::string certificate_file = {};   ///< PEM chain and key. Both empty: plain HTTP.
+  std::string address = "0.0.0.0";    ///< IPv4 or IPv6 address.
+  std::uint16_t port = 0;             ///< 0: any free one, see HttpListener::port().
+  std::string certificate_file = {};  ///< PEM chain and key. Both empty: plain HTTP.
   std::string key_file = {};
-  std::size_t max_body = std::size_t{64} << 10;  ///< Bytes; a longer body is answered with 413.
-  std::size_t max_connections = 128;             ///< Further ones are closed at once.
+  std::size_t max_body = std::size_t{64} << 10;        ///< Bytes; a longer body is answered with 413.
+  std::size_t max_connections = 128;                   ///< Further ones are closed at once.
   Duration request_timeout = std::chrono::seconds(5);  ///< TLS handshake, one request's arrival, one write's progress.
   Duration keep_alive = std::chrono::seconds(75);      ///< Silence between two requests of a connection.
 };
 
-/// A small HTTP/1.1 server (TLS 1.2 and up) for a handful of trusted clients. It is not cpprestsdk's, which cannot bound
-/// a request body before it is in memory, drop a client that does not read, notice that a silent client left, or take a
-/// new certificate without closing its port. One thread a connection; a stream wakes its thread through an eventfd.
-/// Certificate files that changed are taken for the next connections by themselves, within a second.
+/// A small HTTP/1.1 server (TLS 1.2 and up) for a handful of trusted clients. It is not cpprestsdk's, which cannot
+/// bound a request body before it is in memory, drop a client that does not read, notice that a silent client left, or
+/// take a new certificate without closing its port. One thread a connection; a stream wakes its thread through an
+/// eventfd. Certificate files that changed are taken for the next connections by themselves, within a second.
 class HttpListener {
  public:
   /// Binds and serves. Fails with kRetry (port taken) or kTerminal (address, certificate or key unusable).

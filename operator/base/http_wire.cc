@@ -122,10 +122,9 @@ std::expected<std::optional<RequestHead>, int> parse_request_head(std::string_vi
 }
 
 std::string encode_response(const HttpResponse& response, bool keep_alive, bool with_body) {
-  auto text = std::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n", response.status,
-                          reason(response.status),
-                          response.content_type.empty() ? "application/json" : response.content_type.c_str(),
-                          response.body.size());
+  auto text = std::format(
+      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n", response.status, reason(response.status),
+      response.content_type.empty() ? "application/json" : response.content_type.c_str(), response.body.size());
   for (const auto& [name, value] : response.headers) text += std::format("{}: {}\r\n", name, value);
   text += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
   if (with_body) text += response.body;

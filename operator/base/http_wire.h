@@ -16,9 +16,9 @@ namespace baton {
 ///
 /// Bodies come with Content-Length; chunked requests are refused (501), since no client of ours sends them.
 struct RequestHead {
-  HttpRequest request;           ///< Without body.
-  std::size_t size = 0;          ///< Bytes of the head, empty line included.
-  std::size_t body_size = 0;     ///< Content-Length.
+  HttpRequest request;        ///< Without body.
+  std::size_t size = 0;       ///< Bytes of the head, empty line included.
+  std::size_t body_size = 0;  ///< Content-Length.
   bool keep_alive = true;
 };
 

@@ -21,13 +21,12 @@ Json owned_metadata(const Cluster& cluster, const std::string& name) {
       {"name", name},
       {"namespace", cluster.name_space},
       {"labels", common_labels(cluster)},
-      {"ownerReferences",
-       Json::array({{{"apiVersion", api::kApiVersion},
-                     {"kind", api::kKind},
-                     {"name", cluster.name},
-                     {"uid", cluster.uid},
-                     {"controller", true},
-                     {"blockOwnerDeletion", true}}})},
+      {"ownerReferences", Json::array({{{"apiVersion", api::kApiVersion},
+                                        {"kind", api::kKind},
+                                        {"name", cluster.name},
+                                        {"uid", cluster.uid},
+                                        {"controller", true},
+                                        {"blockOwnerDeletion", true}}})},
   };
 }
 

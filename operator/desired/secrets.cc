@@ -18,8 +18,9 @@ constexpr std::size_t kPasswordCharacters = 32;
 
 std::string encode(const std::string& bytes) {
   std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  const int size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
   text.resize(static_cast<std::size_t>(size));
   return text;
 }
@@ -98,8 +99,8 @@ Result<void> put_certificates(const Cluster& cluster, const SecretData& existing
     TRY_VOID(put_certificate(certificate_file(pod), key_file(pod), existing, authority, sidecar_names(cluster, pod),
                              now, data));
   }
-  TRY_VOID(put_certificate(kServerCertificateFile, kServerKeyFile, existing, authority, server_names(cluster), now,
-                           data));
+  TRY_VOID(
+      put_certificate(kServerCertificateFile, kServerKeyFile, existing, authority, server_names(cluster), now, data));
   data[kAuthorityCertificateFile] = std::move(authority.certificate);
   data[kAuthorityKeyFile] = std::move(authority.key);
   return {};
@@ -119,18 +120,15 @@ Json secret(const Cluster& cluster, const std::string& name, const SecretData& d
   Json encoded = Json::object();
   for (const auto& [key, value] : data) encoded[key] = encode(value);
   return {
-      {"apiVersion", "v1"},
-      {"kind", "Secret"},
-      {"metadata", owned_metadata(cluster, name)},
-      {"type", "Opaque"},
-      {"data", encoded},
+      {"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", owned_metadata(cluster, name)},
+      {"type", "Opaque"},   {"data", encoded},
   };
 }
 
 }  // namespace
 
 std::vector<std::string> mounted_files(const api::Names& names) {
-  std::vector<std::string> files = {kAuthorityCertificateFile, kServerCertificateFile, kServerKeyFile,    kTokenFile,
+  std::vector<std::string> files = {kAuthorityCertificateFile, kServerCertificateFile, kServerKeyFile,  kTokenFile,
                                     kReplicationPasswordFile,  kClonePasswordFile,     kAppPasswordFile};
   for (int ordinal = 0; ordinal < api::kMaxMembers; ++ordinal) {
     files.push_back(certificate_file(names.pod(Ordinal{ordinal})));

@@ -18,12 +18,12 @@ Json service(const Cluster& cluster, const std::string& name, const Json& spec) 
 }  // namespace
 
 Json members_service(const Cluster& cluster) {
-  return service(cluster, cluster.names().members_service(),
-                 {{"clusterIP", "None"},
-                  {"publishNotReadyAddresses", true},
-                  {"selector", selector_labels(cluster)},
-                  {"ports",
-                   {port("mysql", api::kMysqlPort), port("api", api::kApiPort), port("metrics", api::kMetricsPort)}}});
+  return service(
+      cluster, cluster.names().members_service(),
+      {{"clusterIP", "None"},
+       {"publishNotReadyAddresses", true},
+       {"selector", selector_labels(cluster)},
+       {"ports", {port("mysql", api::kMysqlPort), port("api", api::kApiPort), port("metrics", api::kMetricsPort)}}});
 }
 
 Json primary_service(const Cluster& cluster) {

@@ -54,7 +54,8 @@ Json environment_from_pod(std::string_view name, std::string_view field) {
 /// throttling would delay what it has to see at once.
 Json sidecar_container(const StatefulSetInputs& inputs) {
   Json liveness = http_probe("/healthz");
-  liveness.update({{"initialDelaySeconds", 30}, {"periodSeconds", 10}, {"timeoutSeconds", 10}, {"failureThreshold", 12}});
+  liveness.update(
+      {{"initialDelaySeconds", 30}, {"periodSeconds", 10}, {"timeoutSeconds", 10}, {"failureThreshold", 12}});
   return {
       {"name", "sidecar"},
       {"image", inputs.sidecar_image},
@@ -77,8 +78,8 @@ Json sidecar_container(const StatefulSetInputs& inputs) {
   };
 }
 
-/// mysqld behind the gate. No liveness probe: a slow or crashed mysqld is the sidecar's and the operator's to judge, and a
-/// restart by the kubelet would only get in their way. Readiness is for endpoints alone.
+/// mysqld behind the gate. No liveness probe: a slow or crashed mysqld is the sidecar's and the operator's to judge,
+/// and a restart by the kubelet would only get in their way. Readiness is for endpoints alone.
 Json mysqld_container(const Cluster& cluster) {
   Json readiness = http_probe("/readyz");
   readiness.update({{"periodSeconds", 2}, {"timeoutSeconds", 2}, {"failureThreshold", 2}});
@@ -106,8 +107,7 @@ Json volumes(const Cluster& cluster) {
       {{"name", "bin"}, {"emptyDir", {{"sizeLimit", "64Mi"}}}},
       {{"name", "tmp"}, {"emptyDir", Json::object()}},
       {{"name", "config"}, {"configMap", {{"name", cluster.names().config_map()}, {"defaultMode", kSecretMode}}}},
-      {{"name", "secrets"},
-       {"projected", {{"defaultMode", kSecretMode}, {"sources", Json::array({secret})}}}},
+      {{"name", "secrets"}, {"projected", {{"defaultMode", kSecretMode}, {"sources", Json::array({secret})}}}},
   };
 }
 
@@ -136,7 +136,8 @@ Json default_affinity(const Cluster& cluster) {
 Json topology_spread(const Cluster& cluster) {
   Json constraints = cluster.spec.topology_spread_constraints;
   for (Json& constraint : constraints) {
-    if (!constraint.contains("labelSelector")) constraint["labelSelector"] = {{"matchLabels", selector_labels(cluster)}};
+    if (!constraint.contains("labelSelector"))
+      constraint["labelSelector"] = {{"matchLabels", selector_labels(cluster)}};
   }
   return constraints;
 }

@@ -30,18 +30,19 @@ constexpr std::array<Suffix, 16> kSuffixes = {{
     {"P", 1e15L},
     {"E", 1e18L},
     {"Ki", kKibi},
-    {"Mi", kKibi * kKibi},
+    {"Mi", kKibi* kKibi},
     {"Gi", kKibi * kKibi * kKibi},
-    {"Ti", kKibi * kKibi * kKibi * kKibi},
+    {"Ti", kKibi * kKibi * kKibi* kKibi},
     {"Pi", kKibi * kKibi * kKibi * kKibi * kKibi},
-    {"Ei", kKibi * kKibi * kKibi * kKibi * kKibi * kKibi},
+    {"Ei", kKibi * kKibi * kKibi * kKibi * kKibi* kKibi},
 }};
 
 }  // namespace
 
 std::optional<long double> parse_quantity(std::string_view text) {
   // from_chars would take "inf" and "nan".
-  if (text.empty() || std::string_view("+-.0123456789").find(text.front()) == std::string_view::npos) return std::nullopt;
+  if (text.empty() || std::string_view("+-.0123456789").find(text.front()) == std::string_view::npos)
+    return std::nullopt;
   if (text.front() == '+') text.remove_prefix(1);
   long double number = 0;
   const auto [end, error] = std::from_chars(text.begin(), text.end(), number, std::chars_format::general);

@@ -11,7 +11,8 @@ namespace baton::kube {
 /// clients of one server that restarts do not return at once. For one thread.
 class Backoff {
  public:
-  Backoff(Duration first, Duration limit) : first_(first), limit_(limit), next_(first), random_(std::random_device()()) {}
+  Backoff(Duration first, Duration limit)
+      : first_(first), limit_(limit), next_(first), random_(std::random_device()()) {}
 
   /// The wait after one more failure.
   [[nodiscard]] Duration next() {

@@ -16,8 +16,8 @@ struct Outcome {
   std::optional<Duration> again_after = {};
 };
 
-/// Brings the world nearer to what is wanted for a key. Never learns what woke it. A value: done, again after that time.
-/// kTerminal: nothing to try until something changes. Any other error: again, later with each failure in a row.
+/// Brings the world nearer to what is wanted for a key. Never learns what woke it. A value: done, again after that
+/// time. kTerminal: nothing to try until something changes. Any other error: again, later with each failure in a row.
 template <class Key>
 using Reconcile = std::function<Result<Outcome>(const Context& context, const Key& key)>;
 

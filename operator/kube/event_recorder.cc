@@ -18,7 +18,9 @@ std::string cut(std::string_view text, std::size_t limit) {
 }  // namespace
 
 EventSubject subject_of(const Json& object, const ResourceType& type) {
-  return {type.api_version(), type.kind, {metadata_text(object, "namespace"), metadata_text(object, "name")},
+  return {type.api_version(),
+          type.kind,
+          {metadata_text(object, "namespace"), metadata_text(object, "name")},
           metadata_text(object, "uid")};
 }
 
@@ -31,9 +33,7 @@ EventRecorder::EventRecorder(KubeClient& client, const Clock& clock, Logger log,
       instance_(std::move(instance)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
-EventRecorder::~EventRecorder() {
-  flush({.stop = {}, .deadline = clock_.now() + kFarewell, .log = {}});
-}
+EventRecorder::~EventRecorder() { flush({.stop = {}, .deadline = clock_.now() + kFarewell, .log = {}}); }
 
 void EventRecorder::record(const EventSubject& subject, EventType type, std::string_view reason,
                            std::string_view message) {
@@ -107,20 +107,22 @@ Result<void> EventRecorder::create(const Context& context, const Key& key, std::
   const auto time = rfc3339(clock_.wall());
   const auto name = new_name(key);
   const auto space = subject.key.space.empty() ? "default" : subject.key.space;  // Events about cluster-wide objects.
-  const Json event{
-      {"metadata", {{"namespace", space}, {"name", name}}},
-      {"involvedObject",
-       {{"apiVersion", subject.api_version}, {"kind", subject.kind}, {"namespace", subject.key.space},
-        {"name", subject.key.name}, {"uid", subject.uid}}},
-      {"reason", key.reason},
-      {"message", key.message},
-      {"type", key.type == EventType::kNormal ? "Normal" : "Warning"},
-      {"count", times},
-      {"firstTimestamp", time},
-      {"lastTimestamp", time},
-      {"source", {{"component", component_}, {"host", instance_}}},
-      {"reportingComponent", component_},
-      {"reportingInstance", instance_}};
+  const Json event{{"metadata", {{"namespace", space}, {"name", name}}},
+                   {"involvedObject",
+                    {{"apiVersion", subject.api_version},
+                     {"kind", subject.kind},
+                     {"namespace", subject.key.space},
+                     {"name", subject.key.name},
+                     {"uid", subject.uid}}},
+                   {"reason", key.reason},
+                   {"message", key.message},
+                   {"type", key.type == EventType::kNormal ? "Normal" : "Warning"},
+                   {"count", times},
+                   {"firstTimestamp", time},
+                   {"lastTimestamp", time},
+                   {"source", {{"component", component_}, {"host", instance_}}},
+                   {"reportingComponent", component_},
+                   {"reportingInstance", instance_}};
   TRY_VOID(client_.create(context, kEvents, event));
   remember(key, {name, times});
   return {};

@@ -76,7 +76,7 @@ class EventRecorder {
   std::deque<Key> order_;                // Of waiting_.
   bool writing_ = false;
   std::size_t dropped_ = 0;
-  std::map<Key, Written> known_;         // Of the thread, as the two below.
+  std::map<Key, Written> known_;  // Of the thread, as the two below.
   std::deque<Key> known_order_;
   std::mt19937_64 random_{std::random_device()()};
   std::jthread thread_;  // Last.

@@ -52,8 +52,8 @@ Result<void> Informer::step(const Context& context) {
 }
 
 Result<void> Informer::list(const Context& context, const ListRequest& request) {
-  TRY(page, client_.list_page(context.within(kListLimit, clock_), options_.type, options_.selection,
-                              request.continue_token));
+  TRY(page,
+      client_.list_page(context.within(kListLimit, clock_), options_.type, options_.selection, request.continue_token));
   auto delta = state_.on_page(std::move(page));
   if (!delta) return {};
   take(std::move(*delta));
@@ -71,16 +71,16 @@ Result<void> Informer::watch(const Context& context, const WatchRequest& request
   bool heard = false;
   auto ended = client_.watch(context, options_.type, options_.selection, request.resource_version,
                              options_.watch_timeout, [&](std::string_view line) {
-    auto delta = state_.on_line(line);
-    if (!delta) {
-      outcome = std::unexpected(std::move(delta).error());
-      return false;
-    }
-    heard = true;
-    backoff_.reset();
-    if (*delta) take(std::move(**delta));
-    return true;
-  });
+                               auto delta = state_.on_line(line);
+                               if (!delta) {
+                                 outcome = std::unexpected(std::move(delta).error());
+                                 return false;
+                               }
+                               heard = true;
+                               backoff_.reset();
+                               if (*delta) take(std::move(**delta));
+                               return true;
+                             });
   if (!outcome) return outcome;
   if (!ended) return ended;
   if (!heard && clock_.now() - begun < kShortWatch) return fail(ErrorKind::kRetry, "the watch ended at once");

@@ -49,8 +49,8 @@ class Informer {
   Logger log_;
   InformerOptions options_;
   OnChange on_change_;
-  WatchState state_;    // Of the thread.
-  Backoff backoff_;     // Of the thread.
+  WatchState state_;  // Of the thread.
+  Backoff backoff_;   // Of the thread.
   ObjectStore store_;
   mutable std::mutex mutex_;
   mutable std::condition_variable_any changed_;

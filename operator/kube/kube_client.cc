@@ -93,10 +93,9 @@ Result<Json> KubeClient::update_status(const Context& context, const ResourceTyp
 
 Result<Json> KubeClient::merge_patch(const Context& context, const ResourceType& type, const ObjectKey& key,
                                      const Json& patch) {
-  return call(context, {.method = "PATCH",
-                        .path_and_query = object_path(type, key),
-                        .body = dump(patch),
-                        .content_type = kMergePatch});
+  return call(
+      context,
+      {.method = "PATCH", .path_and_query = object_path(type, key), .body = dump(patch), .content_type = kMergePatch});
 }
 
 Result<Json> KubeClient::merge_patch_status(const Context& context, const ResourceType& type, const ObjectKey& key,
@@ -112,10 +111,9 @@ Result<Json> KubeClient::apply(const Context& context, const ResourceType& type,
   TRY(key, key_of(object));
   name_type(object, type);
   auto path = std::format("{}?fieldManager={}&force={}", object_path(type, key), percent_encode(field_manager), force);
-  return call(context, {.method = "PATCH",
-                        .path_and_query = std::move(path),
-                        .body = dump(object),
-                        .content_type = kApplyPatch});
+  return call(
+      context,
+      {.method = "PATCH", .path_and_query = std::move(path), .body = dump(object), .content_type = kApplyPatch});
 }
 
 Result<void> KubeClient::remove(const Context& context, const ResourceType& type, const ObjectKey& key,

@@ -14,7 +14,7 @@ namespace baton::kube {
 
 /// Which objects of a collection. Empty fields choose all.
 struct Selection {
-  std::string space = {};           ///< Namespace; empty: all.
+  std::string space = {};  ///< Namespace; empty: all.
   std::string label_selector = {};
   std::string field_selector = {};
 };

@@ -118,8 +118,8 @@ Result<KubeConfig> in_cluster_config(const std::filesystem::path& folder) {
   }
   const std::string name = host;
   KubeConfig config{.http = {.base_url = {}}, .space = {}};
-  config.http.base_url = name.contains(':') ? std::format("https://[{}]:{}", name, port)
-                                            : std::format("https://{}:{}", name, port);
+  config.http.base_url =
+      name.contains(':') ? std::format("https://[{}]:{}", name, port) : std::format("https://{}:{}", name, port);
   config.http.ca_file = (folder / "ca.crt").string();
   config.http.token = token_from(folder / "token");
   config.space = trimmed(read_file(folder / "namespace").value_or("default"));

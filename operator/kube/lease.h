@@ -12,8 +12,8 @@
 namespace baton::kube {
 
 struct LeaseOptions {
-  ObjectKey key;                 ///< Of the Lease object.
-  std::string identity;          ///< Unique to this process: pod name and a random part.
+  ObjectKey key;                  ///< Of the Lease object.
+  std::string identity;           ///< Unique to this process: pod name and a random part.
   LeaseCore::Timing timing = {};  ///< duration must be whole seconds.
 };
 
@@ -50,8 +50,8 @@ class LeaderLease {
   Logger log_;
   LeaseOptions options_;
   std::function<void(bool)> on_change_;
-  LeaseCore core_;   // Of the thread, as the two below.
-  Json object_;      // As last read or written; keeps fields that are not ours.
+  LeaseCore core_;  // Of the thread, as the two below.
+  Json object_;     // As last read or written; keeps fields that are not ours.
   bool reported_ = false;
   std::atomic<Instant> valid_until_ = Instant::min();
   std::atomic<std::int64_t> transitions_ = 0;

@@ -19,10 +19,10 @@ struct LeaseRecord {
 /// Who leads, decided without I/O.
 ///
 /// Two candidates never both believe that they lead, whatever their wall clocks say, as long as their monotonic clocks
-/// run at rates that differ by less than a sixth. The holder counts from *before* it sent a renewal, and stops believing
-/// after 5/6 of the duration; another waits the whole duration from when it *saw* the record change. Since the change
-/// is seen after it was made, and made after the holder began to count, the waiting ends later than the believing.
-/// (Stored times are for people only.)
+/// run at rates that differ by less than a sixth. The holder counts from *before* it sent a renewal, and stops
+/// believing after 5/6 of the duration; another waits the whole duration from when it *saw* the record change. Since
+/// the change is seen after it was made, and made after the holder began to count, the waiting ends later than the
+/// believing. (Stored times are for people only.)
 class LeaseCore {
  public:
   struct Timing {
@@ -64,8 +64,8 @@ class LeaseCore {
     valid_until_ = before_request + timing_.duration * 5 / 6;
     due_ = before_request + timing_.renew_every;
   }
-  /// Our write was refused by another's, or its effect is unknown: only reading tells. A leader stays one until its time
-  /// is over: nobody else can begin before.
+  /// Our write was refused by another's, or its effect is unknown: only reading tells. A leader stays one until its
+  /// time is over: nobody else can begin before.
   void write_failed(Instant now) {
     known_ = false;
     due_ = now;

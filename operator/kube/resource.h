@@ -14,7 +14,7 @@ using Json = nlohmann::json;
 
 /// A kind of object as the API server addresses it.
 struct ResourceType {
-  std::string group;    ///< Empty for the core group.
+  std::string group;  ///< Empty for the core group.
   std::string version;
   std::string kind;
   std::string plural;
@@ -50,7 +50,8 @@ struct ObjectKey {
 /// /api/v1/namespaces/SPACE/pods; without the namespace part when space is empty (all namespaces).
 [[nodiscard]] std::string collection_path(const ResourceType& type, const std::string& space);
 /// /api/v1/namespaces/SPACE/pods/NAME, or with /SUBRESOURCE after it.
-[[nodiscard]] std::string object_path(const ResourceType& type, const ObjectKey& key, std::string_view subresource = {});
+[[nodiscard]] std::string object_path(const ResourceType& type, const ObjectKey& key,
+                                      std::string_view subresource = {});
 /// RFC 3986 percent encoding of all but unreserved characters.
 [[nodiscard]] std::string percent_encode(std::string_view text);
 

@@ -79,8 +79,8 @@ class WorkQueueCore {
   }
 
   Limits limits_;
-  std::deque<Key> ready_;           // In wanted_, not in running_.
-  std::set<Key> wanted_;            // To run as soon as may be.
+  std::deque<Key> ready_;  // In wanted_, not in running_.
+  std::set<Key> wanted_;   // To run as soon as may be.
   std::set<Key> running_;
   std::map<Key, Instant> delayed_;  // Not in wanted_.
   std::map<Key, int> failures_;

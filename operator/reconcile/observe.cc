@@ -1,10 +1,10 @@
 #include "operator/reconcile/observe.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "operator/api/names.h"
+#include "operator/reconcile/endpoint.h"
 #include "operator/reconcile/pod_facts.h"
 
 namespace baton::reconcile {
@@ -21,24 +21,6 @@ std::string label_of(const Json& object, std::string_view name) {
   if (!object.contains(labels) || !object.at(labels).is_object()) return {};
   const auto it = object.at(labels).find(name);
   return it != object.at(labels).end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
-Epoch epoch_noted(const Json& service) {
-  const auto path = Json::json_pointer("/metadata/annotations");
-  if (!service.contains(path) || !service.at(path).is_object()) return Epoch(0);
-  const auto it = service.at(path).find(api::kEpochAnnotation);
-  if (it == service.at(path).end() || !it->is_string()) return Epoch(0);
-  const auto& text = it->get_ref<const std::string&>();
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return Epoch(error == std::errc() ? value : 0);
-}
-
-std::string selected_pod(const Json& service) {
-  const auto path = Json::json_pointer("/spec/selector");
-  if (!service.contains(path) || !service.at(path).is_object()) return {};
-  const auto it = service.at(path).find(api::kPodNameLabel);
-  return it != service.at(path).end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
 /// The line that speaks for a member: of its present pod if it has spoken, else the newest one under its name. Null if
@@ -100,8 +82,9 @@ engine::ObservedCluster observe(const api::Cluster& cluster, const Gathered& gat
   }
   observed.ended_pods = gathered.ended_pods;
   if (gathered.primary_service != nullptr) {
-    observed.endpoint_pod = selected_pod(*gathered.primary_service);
-    observed.endpoint_epoch = epoch_noted(*gathered.primary_service);
+    Endpoint endpoint = endpoint_of(*gathered.primary_service);
+    observed.endpoint_pod = std::move(endpoint.pod);
+    observed.endpoint_epoch = endpoint.epoch;
   }
   return observed;
 }

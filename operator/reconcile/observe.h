@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/model/observed.h"
+#include "engine/model/spec.h"
 #include "operator/api/mysql_cluster.h"
 #include "operator/kube/object_store.h"
 #include "operator/run/order_of.h"

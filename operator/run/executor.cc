@@ -1,6 +1,7 @@
 #include "operator/run/executor.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 
@@ -27,8 +28,8 @@ Duration backoff(int times, Duration longest) {
 
 Result<void> result_of(const wire::OrderResult& answer) {
   if (answer.error_kind.empty() && answer.error.empty()) return {};
-  constexpr auto kKinds = {ErrorKind::kRetry,    ErrorKind::kConflict, ErrorKind::kGone,      ErrorKind::kNotFound,
-                           ErrorKind::kTerminal, ErrorKind::kUnsafe,   ErrorKind::kCancelled, ErrorKind::kCorrupt};
+  constexpr std::array kKinds = {ErrorKind::kRetry,    ErrorKind::kConflict, ErrorKind::kGone,      ErrorKind::kNotFound,
+                                 ErrorKind::kTerminal, ErrorKind::kUnsafe,   ErrorKind::kCancelled, ErrorKind::kCorrupt};
   const auto* const kind = std::ranges::find(kKinds, answer.error_kind, [](ErrorKind k) { return name_of(k); });
   return fail(kind == kKinds.end() ? ErrorKind::kRetry : *kind, "{}", answer.error);
 }

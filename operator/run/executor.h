@@ -35,11 +35,21 @@ class StepObserver {
   virtual void wake(const ClusterKey& key, Duration after) = 0;
 };
 
+/// Takes plans.
+class StepsPort {
+ public:
+  virtual ~StepsPort() = default;
+  /// Starts what may start of a plan and returns at once.
+  virtual void submit(const ClusterKey& key, const Plan& plan) = 0;
+  /// Drops what is remembered of a cluster; what is in flight ends by itself.
+  virtual void forget(const ClusterKey& key) = 0;
+};
+
 /// Carries out steps; never decides. One step is in flight per member and lane (a fence has its own); a step that is
 /// asked for while another of its lane is in flight is dropped, because a new decision follows each completion. Failed
 /// steps wait from 100 ms to 5 s, counted from their start, before they are tried again; so do, up to 1 s, steps that
 /// succeed and are asked for all the same. Thread-safe.
-class Executor {
+class Executor final : public StepsPort {
  public:
   static constexpr Duration kFirstBackoff = std::chrono::milliseconds(100);
   static constexpr Duration kLongestBackoff = std::chrono::seconds(5);
@@ -55,10 +65,8 @@ class Executor {
   /// Ports and observer must outlive the executor.
   Executor(Ports ports, StepObserver& observer, Logger log, std::size_t threads);
 
-  /// Starts what may start of a plan and returns at once.
-  void submit(const ClusterKey& key, const Plan& plan);
-  /// Drops what is remembered of a cluster; what is in flight ends by itself.
-  void forget(const ClusterKey& key);
+  void submit(const ClusterKey& key, const Plan& plan) override;
+  void forget(const ClusterKey& key) override;
 
  private:
   struct Slot {

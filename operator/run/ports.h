@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
@@ -52,6 +53,14 @@ class ClusterPort {
   /// Sets the role label of that very pod ("" removes it); kConflict or kNotFound if the pod is another one by now.
   virtual Result<void> label_role(const Context& context, const ClusterKey& key, const std::string& pod,
                                   const PodUid& pod_uid, const std::string& role) = 0;
+};
+
+/// Tells people what happened. Never blocks. Thread-safe.
+class EventPort {
+ public:
+  virtual ~EventPort() = default;
+  /// An Event about the cluster; `reason` is one CamelCase word, `message` a sentence.
+  virtual void tell(const ClusterKey& key, bool warning, std::string_view reason, std::string_view message) = 0;
 };
 
 /// Whether this process leads. Behind it: a Lease of 3 seconds. Thread-safe, never blocks.

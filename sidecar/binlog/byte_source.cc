@@ -48,7 +48,8 @@ Result<std::size_t> FileSource::read(std::uint64_t offset, std::span<std::byte> 
 
 Result<std::uint64_t> FileSource::size() {
   struct stat facts{};
-  if (::fstat(descriptor_, &facts) != 0) return fail(ErrorKind::kRetry, "stat {}: {}", path_.string(), std::strerror(errno));
+  if (::fstat(descriptor_, &facts) != 0)
+    return fail(ErrorKind::kRetry, "stat {}: {}", path_.string(), std::strerror(errno));
   return static_cast<std::uint64_t>(facts.st_size);
 }
 

@@ -167,8 +167,9 @@ Result<FormatDescription> read_format_description(std::span<const std::byte> bod
     return too_short("FORMAT_DESCRIPTION");
   }
   if (version != kBinlogVersion || header_length != EventHeader::kLength) {
-    return fail(ErrorKind::kUnsafe, "binary log format {} with event headers of {} bytes is not known; only {} and {} are",
-                version, header_length, kBinlogVersion, EventHeader::kLength);
+    return fail(ErrorKind::kUnsafe,
+                "binary log format {} with event headers of {} bytes is not known; only {} and {} are", version,
+                header_length, kBinlogVersion, EventHeader::kLength);
   }
   const auto algorithm = std::to_integer<std::uint8_t>(body.back());
   if (algorithm > std::to_underlying(ChecksumAlgorithm::kCrc32)) {
@@ -186,7 +187,8 @@ Result<GtidSet> read_previous_gtids(std::span<const std::byte> body) {
   const std::uint64_t form = count >> 56;
   if (form > 1) return fail(ErrorKind::kUnsafe, "PREVIOUS_GTIDS of form {} is not known", form);
   const bool has_tags = form == 1;
-  if (has_tags && (count & 0xFF) != 1) return fail(ErrorKind::kCorrupt, "PREVIOUS_GTIDS contradicts itself on its form");
+  if (has_tags && (count & 0xFF) != 1)
+    return fail(ErrorKind::kCorrupt, "PREVIOUS_GTIDS contradicts itself on its form");
   if (has_tags) count = (count >> 8) & 0xFFFF'FFFF'FFFF;
   GtidSet set;
   for (; count > 0; --count) {

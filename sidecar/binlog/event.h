@@ -50,8 +50,8 @@ enum class EventType : std::uint8_t {
 };
 
 /// Bits of EventHeader::flags (binlog_event.h).
-inline constexpr std::uint16_t kFlagInUse = 0x1;        ///< On the FORMAT_DESCRIPTION of a file that was not closed.
-inline constexpr std::uint16_t kFlagIgnorable = 0x80;   ///< A reader that does not know the event may pass it.
+inline constexpr std::uint16_t kFlagInUse = 0x1;       ///< On the FORMAT_DESCRIPTION of a file that was not closed.
+inline constexpr std::uint16_t kFlagIgnorable = 0x80;  ///< A reader that does not know the event may pass it.
 
 /// The 19 bytes before every event's body (binlog_event.h LOG_EVENT_HEADER_LEN).
 struct EventHeader {
@@ -89,8 +89,8 @@ struct QueryEvent {
   std::string_view text;
 };
 
-/// The functions below read bodies: the bytes between header and checksum. Errors: kCorrupt with the reason; kUnsafe for
-/// forms that only a newer server writes.
+/// The functions below read bodies: the bytes between header and checksum. Errors: kCorrupt with the reason; kUnsafe
+/// for forms that only a newer server writes.
 
 /// `header` must hold EventHeader::kLength bytes (ENSURE).
 [[nodiscard]] EventHeader read_header(std::span<const std::byte> header);

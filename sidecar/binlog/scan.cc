@@ -118,8 +118,11 @@ class FileWalk {
 
   Result<FileScan> ended() {
     if (tracker_.is_open()) return torn(open_since_, "the file ends within a transaction");
-    if (!scan_.has_previous) return torn(reader_.position(), "the file ends within its head");
-    return std::move(scan_);
+    if (scan_.has_previous) return std::move(scan_);
+    // mysqld's recovery cuts a file that is torn within its head behind FORMAT_DESCRIPTION, closes it and goes on with
+    // the next. Such a file holds no transaction.
+    if (has_description_ && !in_use_) return std::move(scan_);
+    return torn(reader_.position(), "the file ends within its head");
   }
 
   Result<FileScan> ended_by(const Damage& damage) {
@@ -176,36 +179,41 @@ Result<FileScan> scan_file(const Listing& listing, std::size_t place) {
   return scan_log(*source, path.filename().string(), is_newest, listing.options.stop);
 }
 
-void add_file(BinlogScan& scan, const FileScan& file) {
-  scan.complete = scan.complete.united(file.previous).united(file.transactions);
-  scan.transactions_without_gtid += file.transactions_without_gtid;
-}
-
-void take_newest(BinlogScan& scan, const Listing& listing, const FileScan& newest) {
-  scan.last_file = listing.files.back().filename().string();
-  scan.last_end_position = newest.end_position;
-  scan.torn_tail_reason = newest.torn_tail_reason;
-}
-
 Result<Listing> list_files(const std::filesystem::path& index_file, const ScanOptions& options) {
   TRY(files, read_index(index_file, options.data_directory));
   return Listing{index_file, options, std::move(files)};
 }
 
-/// Scans the files from `first` to the newest.
-Result<BinlogScan> scan_from(const Listing& listing, std::size_t first) {
-  BinlogScan scan;
-  for (std::size_t i = first; i < listing.files.size(); ++i) {
-    TRY(file, scan_file(listing, i));
-    if (i == first) scan.previous = file.previous;
-    if (i == first && !file.has_previous) {
-      return fail(ErrorKind::kCorrupt, "{}, and no older file tells what came before", file.torn_tail_reason);
-    }
-    if (i + 1 == listing.files.size()) take_newest(scan, listing, file);
-    add_file(scan, file);
+/// Unites what single files prove, whatever the order in which they come.
+class Assembly {
+ public:
+  explicit Assembly(const Listing& listing) : listing_(listing) {}
+
+  /// Whether some file told what came before it.
+  [[nodiscard]] bool has_previous() const { return has_previous_; }
+
+  void add(std::size_t place, const FileScan& file) {
+    if (!has_previous_) scan_.previous = file.previous;
+    has_previous_ = has_previous_ || file.has_previous;
+    scan_.complete = scan_.complete.united(file.previous).united(file.transactions);
+    scan_.transactions_without_gtid += file.transactions_without_gtid;
+    if (place + 1 < listing_.files.size()) return;
+    scan_.last_file = listing_.files[place].filename().string();
+    scan_.last_end_position = file.end_position;
+    scan_.torn_tail_reason = file.torn_tail_reason;
   }
-  return scan;
-}
+
+  Result<BinlogScan> finish() {
+    if (has_previous_) return std::move(scan_);
+    return fail(ErrorKind::kCorrupt, "{}: no file tells what came before it; {}", listing_.index_file.string(),
+                scan_.torn_tail_reason);
+  }
+
+ private:
+  const Listing& listing_;
+  BinlogScan scan_;
+  bool has_previous_ = false;
+};
 
 Result<std::string> read_text(const std::filesystem::path& path) {
   TRY(source, FileSource::open(path));
@@ -220,20 +228,22 @@ Result<std::string> read_text(const std::filesystem::path& path) {
 
 Result<BinlogScan> scan_binlogs(const std::filesystem::path& index_file, const ScanOptions& options) {
   TRY(listing, list_files(index_file, options));
-  return scan_from(listing, 0);
+  Assembly assembly(listing);
+  for (std::size_t place = 0; place < listing.files.size(); ++place) {
+    TRY(file, scan_file(listing, place));
+    assembly.add(place, file);
+  }
+  return assembly.finish();
 }
 
 Result<BinlogScan> scan_newest(const std::filesystem::path& index_file, const ScanOptions& options) {
   TRY(listing, list_files(index_file, options));
-  const std::size_t last = listing.files.size() - 1;
-  if (last == 0) return scan_from(listing, 0);
-  TRY(newest, scan_file(listing, last));
-  if (!newest.has_previous) return scan_from(listing, last - 1);
-  BinlogScan scan;
-  scan.previous = newest.previous;
-  take_newest(scan, listing, newest);
-  add_file(scan, newest);
-  return scan;
+  Assembly assembly(listing);
+  for (std::size_t place = listing.files.size(); place > 0 && !assembly.has_previous(); --place) {
+    TRY(file, scan_file(listing, place - 1));
+    assembly.add(place - 1, file);
+  }
+  return assembly.finish();
 }
 
 Result<std::vector<std::filesystem::path>> read_index(const std::filesystem::path& index_file,

@@ -22,7 +22,7 @@ struct ScanOptions {
 
 /// What a server's binary logs prove.
 struct BinlogScan {
-  /// PREVIOUS_GTIDS of the first file that was read.
+  /// PREVIOUS_GTIDS of the oldest file that was read.
   GtidSet previous;
   /// Every transaction that the logs show to be complete: PREVIOUS_GTIDS of each file read, and the complete
   /// transactions in them. Transactions without GTID are counted below and are not in here.
@@ -68,8 +68,8 @@ struct BinlogScan {
 /// a file during the scan, kCancelled after a stop.
 [[nodiscard]] Result<BinlogScan> scan_binlogs(const std::filesystem::path& index_file, const ScanOptions& options = {});
 
-/// The same from the newest file alone: its PREVIOUS_GTIDS stand for all files before it. Reads the one before it too
-/// when the newest ends within its head (the server died while it began the file). `previous` is then that file's.
+/// The same from the newest file alone: its PREVIOUS_GTIDS stand for all files before it. Goes back to the newest file
+/// that has them when the newest of all ends within its head (the server died while it began the file).
 [[nodiscard]] Result<BinlogScan> scan_newest(const std::filesystem::path& index_file, const ScanOptions& options = {});
 
 /// The files that an index lists, oldest first, names resolved. Errors: kNotFound, kRetry; kCorrupt when it is empty or
@@ -79,7 +79,8 @@ struct BinlogScan {
 
 /// What one log file proves.
 struct FileScan {
-  bool has_previous = false;  ///< Whether PREVIOUS_GTIDS was read; false only for a file torn within its head.
+  /// Whether PREVIOUS_GTIDS was read. Without them there are no transactions: the file is, or was, torn in its head.
+  bool has_previous = false;
   GtidSet previous;
   GtidSet transactions;
   std::uint64_t transactions_without_gtid = 0;

@@ -18,9 +18,9 @@ namespace baton::binlog {
 ///                      | begin { change } end )
 ///   gtid        = GTID | GTID_TAGGED | ANONYMOUS_GTID
 ///   begin       = QUERY "BEGIN" | QUERY "XA START …"
-///   end         = XID | XA_PREPARE (XA COMMIT … ONE PHASE too) | QUERY "COMMIT" | QUERY "ROLLBACK" | QUERY "XA ROLLBACK …"
-///   change      = rows, table maps, any other QUERY (SAVEPOINT, ROLLBACK TO, XA END, …)
-///   noise       = events that the flag IGNORABLE lets a reader pass; they may stand inside transactions too
+///   end         = XID | XA_PREPARE (XA COMMIT … ONE PHASE too) | QUERY "COMMIT" | QUERY "ROLLBACK" | QUERY "XA
+///   ROLLBACK …" change      = rows, table maps, any other QUERY (SAVEPOINT, ROLLBACK TO, XA END, …) noise       =
+///   events that the flag IGNORABLE lets a reader pass; they may stand inside transactions too
 ///
 /// Variables of the next statement (INTVAR, RAND, USER_VAR) stand before a statement or a change. As
 /// Transaction_boundary_parser does it (libs/mysql/binlog/event/trx_boundary_parser.cpp, 9.x), but what that one only

@@ -59,8 +59,8 @@ class ByteReader {
     return true;
   }
 
-  /// The client/server protocol's length-encoded integer (mysql_com.h net_field_length_ll): one byte up to 250, or FC, FD
-  /// or FE before two, three or eight bytes. FB (NULL) and FF (error) are no integers.
+  /// The client/server protocol's length-encoded integer (mysql_com.h net_field_length_ll): one byte up to 250, or FC,
+  /// FD or FE before two, three or eight bytes. FB (NULL) and FF (error) are no integers.
   [[nodiscard]] bool read_lenenc(std::uint64_t& value) {
     if (remaining() == 0) return false;
     const auto first = std::to_integer<std::uint8_t>(bytes_[at_]);
@@ -78,7 +78,8 @@ class ByteReader {
   [[nodiscard]] bool read_lenenc_string(std::string_view& text) {
     const std::size_t start = at_;
     std::uint64_t length = 0;
-    if (read_lenenc(length) && length <= remaining() && read_string(static_cast<std::size_t>(length), text)) return true;
+    if (read_lenenc(length) && length <= remaining() && read_string(static_cast<std::size_t>(length), text))
+      return true;
     at_ = start;
     return false;
   }

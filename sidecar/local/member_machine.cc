@@ -241,7 +241,7 @@ Effects MemberMachine::remember_ackers(std::vector<std::string> replicas) {
   return {.save = true};
 }
 
-Result<void> MemberMachine::begin_task(Task task) {
+Result<Effects> MemberMachine::begin_task(Task task) {
   if (!record_) return std::unexpected(record_.error());
   if (task_ != Task::kNone) return fail(ErrorKind::kRetry, "the data directory is being made already");
   if (has_value() || record_->opened_epoch != 0) {
@@ -255,7 +255,7 @@ Result<void> MemberMachine::begin_task(Task task) {
   }
   task_ = task;
   state_.start_error.clear();
-  return {};
+  return Effects{};
 }
 
 Result<Effects> MemberMachine::task_start(GateAction action) {

@@ -82,7 +82,7 @@ class MemberMachine {
   void set_busy(std::string_view order) { state_.busy = order; }
 
   /// Begins Initialize or CloneFrom. kUnsafe: the directory has a value; kRetry: mysqld is not known to be down.
-  [[nodiscard]] Result<void> begin_task(Task task);
+  [[nodiscard]] Result<Effects> begin_task(Task task);
   /// A start within a task.
   [[nodiscard]] Result<Effects> task_start(GateAction action);
   /// The directory has its value from now on. mysqld goes on running.

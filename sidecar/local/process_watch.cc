@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/pidfd.h>
 #include <sys/syscall.h>
 
 #include <array>
@@ -20,6 +19,12 @@ namespace baton::sidecar {
 namespace {
 
 constexpr std::size_t kMaxCommandLine = 256 * 1024;
+
+// The system calls themselves: glibc's <sys/pidfd.h> is not made for C++ yet.
+int open_process(int pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
+bool signal_process(int process, int signal) {
+  return ::syscall(SYS_pidfd_send_signal, process, signal, nullptr, 0) == 0;
+}
 
 /// A command line is NUL-separated, its first part the program.
 bool is_mysqld_of(std::string_view command_line, std::string_view data_argument) {
@@ -65,7 +70,7 @@ void ProcessWatch::wake() const {
 void ProcessWatch::watch(int pid) {
   {
     const std::scoped_lock lock(mutex_);
-    process_ = Descriptor(::pidfd_open(pid, 0));
+    process_ = Descriptor(open_process(pid));
     pid_ = pid;
     gone_ = !process_;
   }
@@ -74,7 +79,7 @@ void ProcessWatch::watch(int pid) {
 
 bool ProcessWatch::send_signal(int signal) {
   const std::scoped_lock lock(mutex_);
-  return process_ && ::pidfd_send_signal(process_.get(), signal, nullptr, 0) == 0;
+  return process_ && signal_process(process_.get(), signal);
 }
 
 void ProcessWatch::run(const std::stop_token& stop) {

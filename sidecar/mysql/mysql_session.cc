@@ -205,6 +205,8 @@ std::uint64_t Session::connection_id() const { return mysql_thread_id(handle_.ge
 SqlFailure Session::failure(const std::stop_token& stop) {
   const unsigned number = mysql_errno(handle_.get());
   SqlFailure failed{kind_of(number), number, mysql_error(handle_.get())};
+  // This message alone quotes the statement.
+  if (number == ER_PARSE_ERROR) failed.text = "the server does not understand the statement";
   if (lost_connection(number)) {
     lost_ = true;
     if (stop.stop_requested()) failed.kind = ErrorKind::kCancelled;

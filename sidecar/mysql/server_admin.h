@@ -1,10 +1,11 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
-#include <optional>
+#include <functional>
+#include <mutex>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "engine/base/result.h"
 #include "engine/gtid/gtid_set.h"
 #include "sidecar/mysql/mysql_session.h"
+#include "sidecar/mysql/session_pool.h"
 #include "sidecar/wire/member_state.h"
 #include "sidecar/wire/order.h"
 
@@ -39,6 +41,14 @@ struct CloneOutcome {
   std::string error;
 };
 
+/// A row of mysql.user that Baton made.
+struct AccountRow {
+  std::string user;
+  std::string uuid;  ///< Of a replication account.
+  bool locked = false;
+  bool application = false;
+};
+
 /// What SQL does to the local mysqld: each order of sidecar/wire/order.h, and the state of a running server.
 ///
 /// Works as root@localhost over the unix socket. That account has no password and is no way in from outside: settings
@@ -56,10 +66,8 @@ class ServerAdmin {
     std::filesystem::path socket;  ///< mysqld's unix socket.
     std::filesystem::path ca;      ///< Certificate of the cluster's CA, as mysqld sees it: SOURCE_SSL_CA, clone_ssl_ca.
   };
+  /// `library` must live longer. Connects to nothing yet.
   ServerAdmin(const MysqlLibrary& library, Config config);
-  ~ServerAdmin();
-  ServerAdmin(const ServerAdmin&) = delete;
-  ServerAdmin& operator=(const ServerAdmin&) = delete;
 
   /// All fields of wire::Sql, in this order, over one session; the GTID sets come LAST, since whoever sees that an ack
   /// count was raised or a replica is gone takes the sets of the same state as the floor of what was acknowledged before:
@@ -147,8 +155,28 @@ class ServerAdmin {
   [[nodiscard]] Result<std::size_t> kill_sessions(const std::stop_token& stop);
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  [[nodiscard]] Result<std::vector<AccountRow>> baton_accounts(SqlLease& sql);
+  /// Runs account statements with the binlog and super_read_only as the class comment says.
+  [[nodiscard]] Result<void> change_accounts(SqlLease& sql, const std::function<Result<void>()>& statements);
+  /// Runs statements with super_read_only off, and sets it again if it was on.
+  [[nodiscard]] Result<void> while_writable(SqlLease& sql, const std::function<Result<void>()>& statements);
+  /// Connections of a replication account, and dump threads that claim its uuid.
+  [[nodiscard]] static Result<std::vector<std::int64_t>> connections_of(SqlLease& sql, std::string_view account,
+                                                                        std::string_view uuid);
+  /// STOP REPLICA and RESET REPLICA ALL under the last-copy guard.
+  [[nodiscard]] static Result<void> forget_channel(SqlLease& sql);
+  void forget_accounts() { accounts_stale_ = true; }
+
+  const MysqlLibrary& library_;
+  Config config_;
+  SessionPool watch_;  ///< For read_state: short answers only, and never held up by an order.
+  SessionPool work_;
+  std::mutex channel_;   ///< Held while the replication channel is changed.
+  std::mutex writable_;  ///< Held while read_only or super_read_only is changed. Taken after channel_.
+  std::mutex accounts_mutex_;
+  std::vector<AccountRow> accounts_;
+  std::chrono::steady_clock::time_point accounts_read_{};
+  std::atomic<bool> accounts_stale_ = true;
 };
 
 }  // namespace baton::sidecar

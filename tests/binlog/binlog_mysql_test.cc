@@ -1,5 +1,5 @@
-// The scan against a real mysqld: whatever it writes, and however it dies, the scan of its files says what mysqld itself
-// finds after its own recovery.
+// The scan against a real mysqld: whatever it writes, and however it dies, the scan of its files says what mysqld
+// itself finds after its own recovery.
 
 #include <gtest/gtest.h>
 

@@ -55,7 +55,8 @@ TEST(BinlogEvent, RefusesImpossiblePreviousGtids) {
             "PREVIOUS_GTIDS has the impossible interval 7 to before 13");
   EXPECT_EQ(previous_text({{LogWriter::kUuid, "", {{1, 0x7FFF'FFFF'FFFF'FFFF}}}}, false),
             "PREVIOUS_GTIDS has the impossible interval 1 to before 9223372036854775808");
-  EXPECT_EQ(previous_text({{LogWriter::kUuid, "UPPER", {{1, 5}}}}, true), "a tag with characters that tags cannot have");
+  EXPECT_EQ(previous_text({{LogWriter::kUuid, "UPPER", {{1, 5}}}}, true),
+            "a tag with characters that tags cannot have");
   const std::string newer = LogWriter::number((std::uint64_t{2} << 56) | 2, 8);
   const auto set = read_previous_gtids(std::as_bytes(std::span(newer)));
   ASSERT_FALSE(set);

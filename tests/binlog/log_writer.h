@@ -8,15 +8,17 @@
 
 namespace baton::test {
 
-/// Writes binary logs byte by byte from the format's description. It shares no code with the reader under test (even the
-/// checksum is computed another way), so that both would have to be wrong in the same way to agree.
+/// Writes binary logs byte by byte from the format's description. It shares no code with the reader under test (even
+/// the checksum is computed another way), so that both would have to be wrong in the same way to agree.
 class LogWriter {
  public:
   static constexpr std::string_view kUuid = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
   static constexpr std::string_view kOtherUuid = "00000000-0000-0000-0000-000000000001";
 
   explicit LogWriter(bool in_use = true, bool checksum = true) : checksum_(checksum) {
-    bytes_ = "\xFE" "bin";
+    bytes_ =
+        "\xFE"
+        "bin";
     std::string body = number(4, 2) + std::string("9.7.4").append(45, '\0') + number(0, 4) + number(19, 1);
     body += std::string(42, '\x07') + number(checksum ? 1 : 0, 1);
     event(15, body, in_use ? 1 : 0, true);

@@ -116,7 +116,8 @@ TEST(BinlogScan, ATornClosedOrOlderFileIsCorrupt) {
     const auto older = scan_bytes(std::string_view(in_use.bytes()).substr(0, cut), false);
     ASSERT_FALSE(older) << cut;
     EXPECT_EQ(older.error().kind, ErrorKind::kCorrupt) << cut;
-    if (cut < description_end) continue;  // Where FORMAT_DESCRIPTION is torn, nobody can have closed the file.
+    // Where FORMAT_DESCRIPTION is torn, nobody can have closed the file; just behind it, recovery may have.
+    if (cut <= description_end) continue;
     const auto newest = scan_bytes(std::string_view(closed.bytes()).substr(0, cut), true);
     ASSERT_FALSE(newest) << cut;
     EXPECT_EQ(newest.error().kind, ErrorKind::kCorrupt) << cut;
@@ -145,8 +146,8 @@ TEST(BinlogScan, DamageWithEventsBehindItIsNoTornTail) {
   const LogWriter writer = every_kind(true);
   std::string bytes = writer.bytes();
   const auto hole = static_cast<std::size_t>(writer.ends()[0].first) + 10;
-  std::ranges::fill(bytes.begin() + static_cast<std::ptrdiff_t>(hole), bytes.begin() + static_cast<std::ptrdiff_t>(hole) + 50,
-                    '\0');
+  std::ranges::fill(bytes.begin() + static_cast<std::ptrdiff_t>(hole),
+                    bytes.begin() + static_cast<std::ptrdiff_t>(hole) + 50, '\0');
   const auto scan = scan_bytes(bytes);
   ASSERT_FALSE(scan);
   EXPECT_EQ(scan.error().kind, ErrorKind::kCorrupt);
@@ -156,7 +157,9 @@ TEST(BinlogScan, DamageWithEventsBehindItIsNoTornTail) {
 }
 
 TEST(BinlogScan, EncryptedFilesAreRefusedWithAdvice) {
-  const auto scan = scan_bytes("\xFD" "bin and 508 bytes more");
+  const auto scan = scan_bytes(
+      "\xFD"
+      "bin and 508 bytes more");
   ASSERT_FALSE(scan);
   EXPECT_EQ(scan.error().kind, ErrorKind::kUnsafe);
   EXPECT_NE(scan.error().what.find("binlog_encryption=OFF"), std::string::npos);
@@ -170,7 +173,10 @@ TEST(BinlogScan, HeadsOutOfOrderAreCorrupt) {
   LogWriter twice;
   twice.previous_gtids({}).previous_gtids({});
   EXPECT_TRUE(scan_bytes(twice.bytes()).error().what.ends_with("PREVIOUS_GTIDS comes again"));
-  const std::string no_description = std::string("\xFE" "bin") + twice.bytes().substr(twice.bytes().size() - 31);
+  const std::string no_description = std::string(
+                                         "\xFE"
+                                         "bin") +
+                                     twice.bytes().substr(twice.bytes().size() - 31);
   EXPECT_TRUE(scan_bytes(no_description).error().what.ends_with("FORMAT_DESCRIPTION is missing"))
       << scan_bytes(no_description).error().what;
 }
@@ -263,6 +269,19 @@ TEST_F(BinlogFolder, TheHeadOfTheOnlyFileMustBeWhole) {
   }
 }
 
+TEST_F(BinlogFolder, AFileThatRecoveryCutToItsFirstEventHoldsNothing) {
+  write_two();
+  write("binlog.000008", LogWriter(false).bytes());
+  for (const auto& scan : {scan_binlogs(index()), scan_newest(index())}) {
+    ASSERT_TRUE(scan) << scan.error().what;
+    EXPECT_EQ(scan->complete, set_of(kUuid + ":1-3"));
+    EXPECT_EQ(scan->previous, GtidSet{});
+  }
+  write("binlog.000009", newest_.bytes());
+  write("binlog.index", "./binlog.000007\n./binlog.000008\n./binlog.000009\n");
+  EXPECT_EQ(scan_binlogs(index()).value().complete, set_of(kUuid + ":1-5"));
+}
+
 TEST_F(BinlogFolder, IndexNamesAreRelativeToTheDataDirectoryOrAbsolute) {
   write_two();
   std::filesystem::create_directory(folder_ / "elsewhere");
@@ -312,8 +331,9 @@ TEST_F(BinlogFolder, LogsBeyondFourGibibytes) {
   std::uint64_t at = head.size();
   for (int i = 0; i < 5; ++i, at += length) {
     file.seekp(static_cast<std::streamoff>(at));
-    file << LogWriter::number(1, 4) + LogWriter::number(30, 1) + LogWriter::number(7, 4) + LogWriter::number(length, 4) +
-                LogWriter::number((at + length) & 0xFFFF'FFFF, 4) + LogWriter::number(0, 2);
+    file << LogWriter::number(1, 4) + LogWriter::number(30, 1) + LogWriter::number(7, 4) +
+                LogWriter::number(length, 4) + LogWriter::number((at + length) & 0xFFFF'FFFF, 4) +
+                LogWriter::number(0, 2);
   }
   file.seekp(static_cast<std::streamoff>(at));
   file << tail.bytes().substr(tail_start);

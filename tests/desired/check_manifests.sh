@@ -10,7 +10,9 @@ manifests="$REPO/tests/golden/manifests"
 failures=0
 
 apply() { "${KUBECTL:-kubectl}" apply --namespace "$namespace" --validate=strict --filename "$1" 2>&1; }
-forget() { "${KUBECTL:-kubectl}" delete --namespace "$namespace" --ignore-not-found --filename "$1" >/dev/null 2>&1 || true; }
+forget() {
+  "${KUBECTL:-kubectl}" delete --namespace "$namespace" --ignore-not-found --filename "$1" >/dev/null 2>&1 || true
+}
 fail() { printf 'FAILED %s: %s\n' "$1" "$2" >&2; failures=$((failures + 1)); }
 
 for file in "$manifests"/good/*.yaml; do

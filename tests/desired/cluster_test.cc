@@ -1,8 +1,7 @@
-#include "operator/api/mysql_cluster.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "operator/api/mysql_cluster.h"
 #include "tests/desired/fixture.h"
 
 namespace baton::test {

@@ -10,7 +10,9 @@
 namespace baton::test {
 namespace {
 
-std::string path_in_repository(std::string_view path) { return std::string(BATON_SOURCE_DIR) + "/" + std::string(path); }
+std::string path_in_repository(std::string_view path) {
+  return std::string(BATON_SOURCE_DIR) + "/" + std::string(path);
+}
 
 Json scalar_json(const YAML::Node& node) {
   // yaml-cpp tags quoted scalars with "!", plain ones with "?".
@@ -69,7 +71,9 @@ api::Cluster sample() { return cluster_of("crds/samples/cluster.yaml"); }
 
 api::Cluster full() { return cluster_of("tests/golden/manifests/good/full.yaml"); }
 
-desired::StatefulSetInputs inputs() { return {.sidecar_image = "registry.example.com/baton-sidecar:0.1.0", .claim_size = {}}; }
+desired::StatefulSetInputs inputs() {
+  return {.sidecar_image = "registry.example.com/baton-sidecar:0.1.0", .claim_size = {}};
+}
 
 void expect_golden(const std::string& name, const Json& object) {
   const std::string path = "tests/golden/desired/" + name + ".json";

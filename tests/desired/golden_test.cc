@@ -40,9 +40,7 @@ TEST(ConfigMap, RefusesPinnedSettings) {
   EXPECT_TRUE(object.error().what.starts_with("spec.mysql.config: sync_binlog must be 1")) << object.error().what;
 }
 
-TEST(Golden, PodDisruptionBudget) {
-  expect_golden("pod_disruption_budget", desired::pod_disruption_budget(sample()));
-}
+TEST(Golden, PodDisruptionBudget) { expect_golden("pod_disruption_budget", desired::pod_disruption_budget(sample())); }
 
 TEST(Golden, Secrets) {
   const desired::SecretData data = {{desired::kAppPasswordFile, "correct-horse"}, {desired::kTokenFile, "token"}};

@@ -19,8 +19,8 @@ using std::chrono::days;
 using std::chrono::sys_seconds;
 using ::testing::MatchesRegex;
 
-constexpr sys_seconds kNow = std::chrono::sys_days(std::chrono::year_month_day(
-    std::chrono::year(2026), std::chrono::November, std::chrono::day(21)));
+constexpr sys_seconds kNow = std::chrono::sys_days(
+    std::chrono::year_month_day(std::chrono::year(2026), std::chrono::November, std::chrono::day(21)));
 
 /// What TLS would say: whether the certificate is valid for this host and purpose under this authority, at `when`.
 bool verifies(const std::string& authority, const std::string& certificate, const char* host, int purpose,
@@ -34,7 +34,7 @@ bool verifies(const std::string& authority, const std::string& certificate, cons
   const auto leaf = read(certificate);
   const std::unique_ptr<X509_STORE, decltype(&X509_STORE_free)> store(X509_STORE_new(), X509_STORE_free);
   const std::unique_ptr<X509_STORE_CTX, decltype(&X509_STORE_CTX_free)> context(X509_STORE_CTX_new(),
-                                                                               X509_STORE_CTX_free);
+                                                                                X509_STORE_CTX_free);
   X509_STORE_add_cert(store.get(), root.get());
   X509_STORE_CTX_init(context.get(), store.get(), leaf.get(), nullptr);
   X509_VERIFY_PARAM* const parameters = X509_STORE_CTX_get0_param(context.get());
@@ -52,8 +52,8 @@ TEST(Certificates, MembersVerifyByPodNameForBothEnds) {
   const std::string& authority = data.at("ca.crt");
   EXPECT_TRUE(verifies(authority, data.at("shop-1.crt"), "shop-1", X509_PURPOSE_SSL_SERVER, kNow));
   EXPECT_TRUE(verifies(authority, data.at("shop-1.crt"), "shop-1", X509_PURPOSE_SSL_CLIENT, kNow));
-  EXPECT_TRUE(verifies(authority, data.at("shop-1.crt"), "shop-1.shop-members.default.svc", X509_PURPOSE_SSL_SERVER,
-                       kNow));
+  EXPECT_TRUE(
+      verifies(authority, data.at("shop-1.crt"), "shop-1.shop-members.default.svc", X509_PURPOSE_SSL_SERVER, kNow));
   for (const char* const host : {"shop-primary", "shop-replicas.default.svc", "shop-2.shop-members.default.svc"}) {
     EXPECT_TRUE(verifies(authority, data.at("mysqld.crt"), host, X509_PURPOSE_SSL_SERVER, kNow)) << host;
   }

@@ -29,7 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!delta) {
       // An error either sends us back to the list, or leaves the version where it was.
       const auto after = state.next_request();
-      ENSURE(delta.error().kind == baton::ErrorKind::kGone ? std::holds_alternative<ListRequest>(after) : after == before);
+      ENSURE(delta.error().kind == baton::ErrorKind::kGone ? std::holds_alternative<ListRequest>(after)
+                                                           : after == before);
     } else if (*delta) {
       (void)store.apply(std::move(**delta));
     }

@@ -55,8 +55,8 @@ TEST_F(GtidMysql, TextIsReadAndPrintedAlike) {
   const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : 20'260'101;
   SCOPED_TRACE("BATON_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
-  const std::vector<std::string> parts{"U", "Z", "U:", ":", ":", ":1", ":5-7", "-", "3", "12", " ", "\n", ",", ",",
-                                       "tag", ":a:1", ":_b", "{U}", "{", "}", "0", "x", "#"};
+  const std::vector<std::string> parts{"U", "Z", "U:",  ":",    ":",   ":1",  ":5-7", "-", "3", "12", " ", "\n",
+                                       ",", ",", "tag", ":a:1", ":_b", "{U}", "{",    "}", "0", "x",  "#"};
   for (int round = 0; round < 4'000 && !HasFailure(); ++round) {
     std::string text = random() % 4 == 0 ? "" : "U";
     for (auto left = random() % 8; left > 0; --left) text += parts[random() % parts.size()];

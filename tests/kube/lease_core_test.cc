@@ -59,8 +59,8 @@ class LeaseWorld {
  public:
   explicit LeaseWorld(unsigned seed) : random_(seed) {
     for (std::size_t i = 0; i < kCandidates; ++i) {
-      candidates_[i] = {.core = LeaseCore("c" + std::to_string(i), {}), .rate_percent = 93 + pick(15),
-                        .offset = pick(100'000)};
+      candidates_[i] = {
+          .core = LeaseCore("c" + std::to_string(i), {}), .rate_percent = 93 + pick(15), .offset = pick(100'000)};
     }
   }
   void step() {
@@ -79,7 +79,7 @@ class LeaseWorld {
     LeaseCore core{"", {}};
     std::int64_t rate_percent = 100;
     std::int64_t offset = 0;
-    bool busy = false;              // A request is on its way: to the server, or back.
+    bool busy = false;  // A request is on its way: to the server, or back.
     bool applied = false;
     bool is_write = false;
     std::int64_t next_event = 0;
@@ -116,8 +116,8 @@ class LeaseWorld {
     candidate.applied = true;
     candidate.refused = false;
     if (candidate.is_write) {
-      candidate.refused = record_ ? !candidate.sent || candidate.sent->version != record_->version
-                                  : candidate.sent.has_value();
+      candidate.refused =
+          record_ ? !candidate.sent || candidate.sent->version != record_->version : candidate.sent.has_value();
       if (!candidate.refused) record_ = LeaseRecord{candidate.core.identity(), std::to_string(++version_), 0};
     }
     candidate.answer = record_;

@@ -159,14 +159,15 @@ TEST(WorkQueueTest, ManyThreadsNeverRunAKeyTwiceAtOnceAndLoseNothing) {
   std::array<std::atomic<int>, kKeys> wanted{};
   std::array<std::atomic<int>, kKeys> seen{};
   std::atomic<bool> twice = false;
-  Controller<int> controller(queue, clock, Logger(), 4, seconds(5), [&](const Context&, const int& key) -> Result<Outcome> {
-    const auto index = static_cast<std::size_t>(key);
-    if (++running[index] != 1) twice = true;
-    seen[index] = wanted[index].load();
-    --running[index];
-    if (seen[index] % 3 == 0) return fail(ErrorKind::kRetry, "now and then");
-    return Outcome{};
-  });
+  Controller<int> controller(queue, clock, Logger(), 4, seconds(5),
+                             [&](const Context&, const int& key) -> Result<Outcome> {
+                               const auto index = static_cast<std::size_t>(key);
+                               if (++running[index] != 1) twice = true;
+                               seen[index] = wanted[index].load();
+                               --running[index];
+                               if (seen[index] % 3 == 0) return fail(ErrorKind::kRetry, "now and then");
+                               return Outcome{};
+                             });
   {
     std::vector<std::jthread> adders;
     for (int thread = 0; thread < 3; ++thread) {
@@ -203,11 +204,12 @@ TEST(ControllerTest, TerminalErrorWaitsForAChange) {
   std::atomic<int> terminal = 0;
   std::atomic<int> retried = 0;
   std::atomic<int> again = 0;
-  Controller<int> controller(queue, clock, Logger(), 1, seconds(5), [&](const Context&, const int& key) -> Result<Outcome> {
-    if (key == 1) return ++terminal, fail(ErrorKind::kTerminal, "wrong input");
-    if (key == 2) return ++retried, fail(ErrorKind::kRetry, "away");
-    return ++again, Outcome{.again_after = milliseconds(1)};
-  });
+  Controller<int> controller(queue, clock, Logger(), 1, seconds(5),
+                             [&](const Context&, const int& key) -> Result<Outcome> {
+                               if (key == 1) return ++terminal, fail(ErrorKind::kTerminal, "wrong input");
+                               if (key == 2) return ++retried, fail(ErrorKind::kRetry, "away");
+                               return ++again, Outcome{.again_after = milliseconds(1)};
+                             });
   for (int key = 1; key <= 3; ++key) queue.add(key);
   for (const auto until = clock.now() + seconds(10); (retried < 5 || again < 5) && clock.now() < until;) {
     std::this_thread::yield();

@@ -142,19 +142,27 @@ Result<void> Mysqld::initialize() {
 
 Result<void> Mysqld::start(const std::vector<std::string>& more) {
   ENSURE(pid_ < 0);
-  std::vector<std::string> arguments{
-      "--log-bin=binlog",          "--relay-log=relay",          "--gtid-mode=ON",
-      "--enforce-gtid-consistency=ON", "--log-replica-updates=ON",   "--sync-binlog=1",
-      "--innodb-flush-log-at-trx-commit=1", "--skip-replica-start=ON", "--bind-address=127.0.0.1",
-      std::format("--port={}", port_), std::format("--socket={}", socket().string()), "--server-id=1",
-      "--innodb-buffer-pool-size=64M"};
+  std::vector<std::string> arguments{"--log-bin=binlog",
+                                     "--relay-log=relay",
+                                     "--gtid-mode=ON",
+                                     "--enforce-gtid-consistency=ON",
+                                     "--log-replica-updates=ON",
+                                     "--sync-binlog=1",
+                                     "--innodb-flush-log-at-trx-commit=1",
+                                     "--skip-replica-start=ON",
+                                     "--bind-address=127.0.0.1",
+                                     std::format("--port={}", port_),
+                                     std::format("--socket={}", socket().string()),
+                                     "--server-id=1",
+                                     "--innodb-buffer-pool-size=64M"};
   arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
   arguments.insert(arguments.end(), more.begin(), more.end());
   TRY_VOID(spawn(std::move(arguments)));
   const auto limit = steady_clock::now() + options_.patience;
   while (steady_clock::now() < limit) {
     if (auto answer = value("SELECT 1"); answer) return {};
-    if (wait_end(kLook)) return fail(ErrorKind::kRetry, "mysqld ended at its start; its log ends: {}", error_log_tail());
+    if (wait_end(kLook))
+      return fail(ErrorKind::kRetry, "mysqld ended at its start; its log ends: {}", error_log_tail());
   }
   kill();
   return fail(ErrorKind::kRetry, "mysqld did not answer in time; its log ends: {}", error_log_tail());
@@ -214,7 +222,9 @@ std::string Mysqld::error_log_tail() const {
 Result<void> Mysqld::spawn(std::vector<std::string> arguments) {
   // secure_file_priv: its compiled-in folder does not exist outside of a full installation.
   const std::vector<std::string> first{"mysqld",
-                                       "--no-defaults",
+                                       options_.defaults_file.empty()
+                                           ? "--no-defaults"
+                                           : std::format("--defaults-file={}", options_.defaults_file.string()),
                                        std::format("--datadir={}", data_dir().string()),
                                        std::format("--log-error={}", error_log().string()),
                                        std::format("--pid-file={}", (folder_ / "mysqld.pid").string()),

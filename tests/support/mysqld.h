@@ -52,6 +52,8 @@ class Mysqld {
   struct Options {
     /// More options of mysqld, such as "--server-id=2". They come after the fixture's own and so win.
     std::vector<std::string> arguments;
+    /// A my.cnf to be read instead of none. Its settings lose against the fixture's own.
+    std::filesystem::path defaults_file{};
     /// The longest wait for --initialize, for readiness and for an orderly end, each.
     std::chrono::seconds patience{60};
   };

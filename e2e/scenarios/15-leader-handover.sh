@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Two operators run and one leads; when the leader is killed the other takes the lease and a failover still happens.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+leader() { kubectl --namespace baton-system get lease baton-operator -o jsonpath='{.spec.holderIdentity}'; }
+leader_is_not() { local now; now="$(leader)"; [ -n "$now" ] && [ "$now" != "$1" ]; }
+
+cluster_up 3
+start_ledger
+[ "$(kubectl --namespace baton-system get pods -l app.kubernetes.io/name=baton --field-selector=status.phase=Running -o name | wc -l)" -ge 2 ] ||
+  fail "there are no two operators"
+first="$(leader)"
+kubectl --namespace baton-system delete pod "$first" --force --grace-period=0 2>/dev/null
+until_true 30 "another leader than $first" leader_is_not "$first"
+until_true 60 "the new leader sees a whole cluster" healthy
+old="$(primary)"
+kill_mysqld "$old"
+until_true 30 "another primary than $old" primary_is_not "$old"
+writes_go_on 30
+until_true 120 "the cluster is whole again" healthy
+finish_ledger

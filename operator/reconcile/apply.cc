@@ -1,0 +1,255 @@
+#include "operator/reconcile/apply.h"
+
+#include <algorithm>
+#include <format>
+#include <functional>
+#include <utility>
+
+#include "operator/desired/config_map.h"
+#include "operator/desired/pod_disruption_budget.h"
+#include "operator/desired/services.h"
+#include "operator/desired/stateful_set.h"
+#include "operator/desired/volume_claims.h"
+
+namespace baton::reconcile {
+namespace {
+
+kube::ObjectKey key_of(const api::Cluster& cluster, std::string name) {
+  return {.space = cluster.name_space, .name = std::move(name)};
+}
+
+/// What changes when somebody else touches an object: its generation, where it has one that status does not raise, else
+/// its version. Empty: there is no such object.
+std::string seen_version(const Object& object) {
+  const auto generation = Object::json_pointer("/metadata/generation");
+  const std::string uid = kube::metadata_text(object, "uid");
+  if (object.contains(generation)) return uid + "/" + object.at(generation).dump();
+  return uid + "/" + kube::metadata_text(object, "resourceVersion");
+}
+
+/// Whether everything in `wanted` is in `data`; others may have put further keys there.
+bool holds(const desired::SecretData& data, const desired::SecretData& wanted) {
+  return std::ranges::all_of(wanted, [&](const auto& item) {
+    const auto found = data.find(item.first);
+    return found != data.end() && found->second == item.second;
+  });
+}
+
+engine::Finding obstacle(const Error& error) {
+  const bool refused = error.kind == ErrorKind::kTerminal || error.kind == ErrorKind::kUnsafe;
+  return {.code = refused ? "ObjectRefused" : "ObjectNotApplied", .member = std::nullopt, .sentence = error.what};
+}
+
+std::chrono::sys_seconds seconds_of(WallTime time) { return std::chrono::floor<std::chrono::seconds>(time); }
+
+}  // namespace
+
+Applier::Applier(kube::KubeClient& client, const Clock& clock, ApplierOptions options, Lookup services,
+                 Lookup stateful_sets)
+    : client_(client),
+      clock_(clock),
+      options_(std::move(options)),
+      services_(std::move(services)),
+      stateful_sets_(std::move(stateful_sets)) {}
+
+Applier::Known Applier::known(const ClusterKey& key) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = clusters_.find(key);
+  return found == clusters_.end() ? Known() : found->second;
+}
+
+void Applier::keep(const ClusterKey& key, Known known) {
+  const std::scoped_lock lock(mutex_);
+  clusters_[key] = std::move(known);
+}
+
+void Applier::forget(const ClusterKey& key) {
+  const std::scoped_lock lock(mutex_);
+  clusters_.erase(key);
+}
+
+std::optional<SidecarCredentials> Applier::credentials(const ClusterKey& key) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = clusters_.find(key);
+  if (found == clusters_.end()) return std::nullopt;
+  const desired::SecretData& secret = found->second.secret;
+  const auto authority = secret.find(desired::kAuthorityCertificateFile);
+  const auto token = secret.find(desired::kTokenFile);
+  if (authority == secret.end() || token == secret.end()) return std::nullopt;
+  return SidecarCredentials{.authority_pem = authority->second, .token = token->second};
+}
+
+Result<std::optional<Object>> Applier::find(const Context& context, const kube::ResourceType& type,
+                                            const kube::ObjectKey& key) {
+  auto object = client_.get(context, type, key);
+  if (object) return std::optional(*std::move(object));
+  if (object.error().kind == ErrorKind::kNotFound) return std::optional<Object>();
+  return wrap(std::format("failed to read {} {}", type.kind, key.name), std::move(object).error());
+}
+
+void Applier::refresh_credentials(const Context& context, const api::Cluster& cluster) {
+  const ClusterKey key = key_of(cluster, cluster.name);
+  Known state = known(key);
+  const Instant now = clock_.now();
+  if (now < state.secret_due) return;
+  const auto secret = find(context, kube::kSecrets, key_of(cluster, cluster.names().baton_secret()));
+  const bool found = secret && secret->has_value();
+  if (found) {
+    if (auto data = desired::secret_data(**secret)) {
+      // What somebody took away is still known here and will be written again.
+      data->merge(state.secret);
+      if (*data != state.secret) state.secret_generation = -1;
+      state.secret = *std::move(data);
+    }
+  } else if (secret) {
+    state.secret_generation = -1;
+  }
+  state.secret_due = clock_.now() + (found ? kSecretPeriod : kSecretRetry);
+  keep(key, std::move(state));
+}
+
+std::vector<engine::Finding> Applier::bring(const Context& context, const api::Cluster& cluster, int members,
+                                            bool services_too) {
+  const ClusterKey key = key_of(cluster, cluster.name);
+  Known state = known(key);
+  std::vector<engine::Finding> obstacles;
+  const auto note = [&](const Result<void>& result) {
+    if (!result) obstacles.push_back(obstacle(result.error()));
+    // A server that does not answer is not asked for the rest as well.
+    return result || result.error().kind == ErrorKind::kTerminal || result.error().kind == ErrorKind::kConflict;
+  };
+  bool go_on = note(bring_secrets(context, cluster, state));
+  auto objects = wanted(cluster, members, services_too);
+  if (!objects) {
+    obstacles.push_back(obstacle(objects.error()));
+  } else {
+    for (const Wanted& object : *objects) go_on = go_on && note(apply(context, object, state));
+  }
+  if (go_on) note(grow_claims(context, cluster, state));
+  keep(key, std::move(state));
+  return obstacles;
+}
+
+Result<std::vector<Applier::Wanted>> Applier::wanted(const api::Cluster& cluster, int members,
+                                                     bool services_too) const {
+  TRY(config_map, desired::config_map(cluster));
+  desired::StatefulSetInputs inputs{.sidecar_image = options_.sidecar_image,
+                                    .sidecar_pull_policy = options_.sidecar_pull_policy,
+                                    .replicas = members,
+                                    .claim_size = std::nullopt};
+  if (const auto existing = stateful_sets_(key_of(cluster, cluster.names().stateful_set())); existing != nullptr) {
+    inputs.claim_size = desired::claim_size_of(*existing);
+  }
+  std::vector<Wanted> result;
+  result.push_back({kube::kConfigMaps, std::move(config_map), nullptr});
+  if (services_too) {
+    result.push_back({kube::kServices, desired::members_service(cluster), &services_});
+    result.push_back({kube::kServices, desired::primary_service(cluster), &services_});
+    result.push_back({kube::kServices, desired::replicas_service(cluster), &services_});
+  }
+  result.push_back({kube::kDisruptionBudgets, desired::pod_disruption_budget(cluster), nullptr});
+  result.push_back({kube::kStatefulSets, desired::stateful_set(cluster, inputs), &stateful_sets_});
+  return result;
+}
+
+Result<void> Applier::apply(const Context& context, const Wanted& wanted, Known& known) {
+  const std::string name = kube::metadata_text(wanted.object, "name");
+  const kube::ObjectKey key{.space = kube::metadata_text(wanted.object, "namespace"), .name = name};
+  const kube::ObjectPtr watched = wanted.watched == nullptr ? nullptr : (*wanted.watched)(key);
+  const std::string seen = watched == nullptr ? std::string() : seen_version(*watched);
+  const std::size_t hash = std::hash<std::string>{}(wanted.object.dump());
+  Applied& applied = known.applied[wanted.type.kind + "/" + name];
+  const Instant now = clock_.now();
+  const bool recent = applied.at != Instant() && now - applied.at < kRepeat;
+  if (recent && applied.wanted == hash && applied.seen == seen) return {};
+  auto result = client_.apply(context, wanted.type, wanted.object, api::kFieldManager, /*force=*/true);
+  if (!result) {
+    applied = {};
+    return wrap(std::format("{} {}", wanted.type.kind, name), std::move(result).error());
+  }
+  applied = {.wanted = hash, .seen = wanted.watched == nullptr ? std::string() : seen_version(*result), .at = now};
+  return {};
+}
+
+Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& cluster, Known& known) {
+  // Certificates are looked at now and then, because they end.
+  const bool fresh = clock_.now() - known.secret_checked < kCertificatePeriod;
+  if (known.secret_generation == cluster.generation && fresh) return {};
+  const api::Names names = cluster.names();
+  TRY(written, find(context, kube::kSecrets, key_of(cluster, names.baton_secret())));
+  TRY(written_app, find(context, kube::kSecrets, key_of(cluster, names.app_secret())));
+  desired::SecretData there;
+  if (written) {
+    TRY(data, desired::secret_data(*written));
+    there = std::move(data);
+  }
+  desired::SecretData existing = there;
+  existing.merge(known.secret);
+  desired::SecretData app;
+  if (written_app) {
+    TRY(data, desired::secret_data(*written_app));
+    app = std::move(data);
+  }
+  TRY(complete, desired::baton_secret_data(cluster, existing, app, seconds_of(clock_.wall())));
+  if (!written) {
+    // Not by apply: if another operator made it a moment ago, its keys must win.
+    TRY(made, client_.create(context, kube::kSecrets, desired::baton_secret(cluster, complete)));
+    static_cast<void>(made);
+  } else if (!holds(there, complete)) {
+    Object secret = desired::baton_secret(cluster, complete);
+    secret["metadata"]["resourceVersion"] = kube::metadata_text(*written, "resourceVersion");
+    TRY(made, client_.apply(context, kube::kSecrets, std::move(secret), api::kFieldManager, /*force=*/true));
+    static_cast<void>(made);
+  }
+  known.secret = complete;
+  const Object app_secret = desired::app_secret(cluster, complete);
+  TRY(app_wanted, desired::secret_data(app_secret));
+  if (!written_app || !holds(app, app_wanted)) {
+    TRY(made, client_.apply(context, kube::kSecrets, app_secret, api::kFieldManager, /*force=*/true));
+    static_cast<void>(made);
+  }
+  known.secret_generation = cluster.generation;
+  known.secret_checked = clock_.now();
+  return {};
+}
+
+Result<void> Applier::grow_claims(const Context& context, const api::Cluster& cluster, Known& known) {
+  const auto stateful_set = stateful_sets_(key_of(cluster, cluster.names().stateful_set()));
+  if (stateful_set == nullptr) return {};
+  // Only where the template is too small for what is wanted now; the API server is asked once per kRepeat.
+  if (desired::claim_size_of(*stateful_set) == cluster.spec.storage.size) return {};
+  Applied& looked = known.applied["PersistentVolumeClaim/*"];
+  const Instant now = clock_.now();
+  const std::size_t hash = std::hash<std::string>{}(cluster.spec.storage.size);
+  if (looked.wanted == hash && now - looked.at < kRepeat) return {};
+  for (int i = 0; i < api::kMaxMembers; ++i) {
+    const kube::ObjectKey key = key_of(cluster, cluster.names().claim(Ordinal(i)));
+    TRY(claim, find(context, kube::kVolumeClaims, key));
+    if (!claim) continue;
+    const auto growth = desired::claim_growth(cluster, *claim);
+    if (!growth) continue;
+    auto grown = client_.merge_patch(context, kube::kVolumeClaims, key, *growth);
+    if (!grown) return wrap(std::format("volume claim {}", key.name), std::move(grown).error());
+  }
+  looked = {.wanted = hash, .seen = {}, .at = now};
+  return {};
+}
+
+Result<Object> Applier::set_finalizer(const Context& context, const Object& cluster, bool present) {
+  const auto path = Object::json_pointer("/metadata/finalizers");
+  Object finalizers = cluster.contains(path) ? cluster.at(path) : Object::array();
+  const auto ours = std::ranges::find(finalizers, Object(kFinalizer));
+  if ((ours != finalizers.end()) == present) return cluster;
+  if (present) {
+    finalizers.push_back(kFinalizer);
+  } else {
+    finalizers.erase(ours);
+  }
+  const Object patch = {{"metadata",
+                         {{"resourceVersion", kube::metadata_text(cluster, "resourceVersion")},
+                          {"finalizers", std::move(finalizers)}}}};
+  TRY(key, kube::key_of(cluster));
+  return client_.merge_patch(context, cluster_type(), key, patch);
+}
+
+}  // namespace baton::reconcile

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/decide/decide.h"
+#include "operator/api/mysql_cluster.h"
+#include "operator/base/clock.h"
+#include "operator/desired/secrets.h"
+#include "operator/kube/kube_client.h"
+#include "operator/reconcile/cluster_port.h"
+#include "operator/sidecars/sidecar_access.h"
+
+namespace baton::reconcile {
+
+/// The objects that belong to a cluster.
+class ObjectsPort {
+ public:
+  virtual ~ObjectsPort() = default;
+  /// Reads the cluster's Secret when that is due. Never writes.
+  virtual void refresh_credentials(const Context& context, const api::Cluster& cluster) = 0;
+  /// Brings the objects to what they should be, as far as they are not. `members`: the StatefulSet's replicas.
+  /// `services_too`: false while an endpoint is about to move, because a change of any Service delays that. Gives what
+  /// stands in the way, as sentences; empty if nothing does.
+  virtual std::vector<engine::Finding> bring(const Context& context, const api::Cluster& cluster, int members,
+                                             bool services_too) = 0;
+  /// Adds or removes our finalizer; gives the resource as it is then.
+  virtual Result<Object> set_finalizer(const Context& context, const Object& cluster, bool present) = 0;
+  virtual void forget(const ClusterKey& key) = 0;
+};
+
+/// "mysql.baton.dev/finalizer": the operator lets go of a cluster's members before the cluster goes. Its objects are
+/// then removed by Kubernetes through their owner references; volumes are kept.
+inline constexpr std::string_view kFinalizer = "mysql.baton.dev/finalizer";
+
+struct ApplierOptions {
+  std::string sidecar_image;
+  std::string sidecar_pull_policy;
+};
+
+/// ObjectsPort over the API server, by server-side apply. An object is applied when what is wanted changed, when what is
+/// watched of it changed, and every kRepeat. Thread-safe for different clusters.
+class Applier final : public ObjectsPort {
+ public:
+  static constexpr Duration kRepeat = std::chrono::minutes(5);
+  /// How often Secrets are read: they are not watched, so that the operator needs no right to list them.
+  static constexpr Duration kSecretPeriod = std::chrono::seconds(30);
+  static constexpr Duration kSecretRetry = std::chrono::seconds(1);
+  static constexpr Duration kCertificatePeriod = std::chrono::hours(1);
+
+  /// Client, clock and caches must outlive the applier.
+  Applier(kube::KubeClient& client, const Clock& clock, ApplierOptions options, Lookup services, Lookup stateful_sets);
+
+  void refresh_credentials(const Context& context, const api::Cluster& cluster) override;
+  std::vector<engine::Finding> bring(const Context& context, const api::Cluster& cluster, int members,
+                                     bool services_too) override;
+  Result<Object> set_finalizer(const Context& context, const Object& cluster, bool present) override;
+  void forget(const ClusterKey& key) override;
+
+  /// What is known of a cluster's Secret; for sidecar clients. Thread-safe.
+  [[nodiscard]] std::optional<SidecarCredentials> credentials(const ClusterKey& key) const;
+
+ private:
+  struct Applied {
+    std::size_t wanted = 0;  ///< Hash of the wanted object.
+    std::string seen;        ///< Version of the watched object after it was applied; empty if it is not watched.
+    Instant at;
+  };
+  struct Known {
+    desired::SecretData secret;
+    Instant secret_due = Instant::min();
+    Instant secret_checked;
+    std::int64_t secret_generation = -1;  ///< Of the resource, when the Secret was checked to be complete.
+    std::map<std::string, Applied> applied;
+  };
+  struct Wanted {
+    const kube::ResourceType& type;
+    Object object;
+    const Lookup* watched;  ///< Null: not watched.
+  };
+
+  [[nodiscard]] Known known(const ClusterKey& key) const;
+  void keep(const ClusterKey& key, Known known);
+  [[nodiscard]] Result<std::vector<Wanted>> wanted(const api::Cluster& cluster, int members, bool services_too) const;
+  [[nodiscard]] Result<void> apply(const Context& context, const Wanted& wanted, Known& known);
+  [[nodiscard]] Result<void> bring_secrets(const Context& context, const api::Cluster& cluster, Known& known);
+  [[nodiscard]] Result<void> grow_claims(const Context& context, const api::Cluster& cluster, Known& known);
+  [[nodiscard]] Result<std::optional<Object>> find(const Context& context, const kube::ResourceType& type,
+                                                   const kube::ObjectKey& key);
+
+  kube::KubeClient& client_;
+  const Clock& clock_;
+  const ApplierOptions options_;
+  Lookup services_;
+  Lookup stateful_sets_;
+  mutable std::mutex mutex_;
+  std::map<ClusterKey, Known> clusters_;
+};
+
+}  // namespace baton::reconcile

@@ -1,0 +1,347 @@
+#include "operator/reconcile/reconcile.h"
+
+#include <algorithm>
+#include <format>
+#include <utility>
+
+#include "operator/reconcile/status.h"
+
+namespace baton::reconcile {
+namespace {
+
+/// Records that one look may write; each is followed by another decision.
+constexpr int kMaxRecords = 8;
+constexpr Duration kSetsPeriod = std::chrono::seconds(10);
+/// Sentences that change with every line of a stream are not written more often than this.
+constexpr Duration kReportPause = std::chrono::milliseconds(500);
+/// While a failover runs, reports wait: each would cost it a write of etcd.
+constexpr Duration kReportPauseInFailover = std::chrono::seconds(1);
+constexpr Duration kApiRest = std::chrono::seconds(3);
+constexpr Duration kRecordDeadline = std::chrono::seconds(3);
+constexpr Duration kReportDeadline = std::chrono::seconds(2);
+constexpr Duration kObjectsDeadline = std::chrono::seconds(5);
+/// Everything is looked at that often, whatever was or was not heard.
+constexpr Duration kResync = std::chrono::seconds(10);
+
+Duration earlier(Duration a, Duration b) { return std::min(a, b); }
+
+bool in_failover(const engine::Recorded& recorded, const engine::Decision& decision) {
+  return (recorded.failover && decision.state != engine::ClusterState::kFailoverHeld) ||
+         decision.state == engine::ClusterState::kFailingOver || decision.state == engine::ClusterState::kOpening;
+}
+
+/// When the line was heard that told of the primary's end, if one did.
+std::optional<Instant> heard_dead(const engine::Recorded& recorded, const engine::ObservedCluster& observed) {
+  if (!recorded.failover) return std::nullopt;
+  for (const engine::ObservedMember& member : observed.members) {
+    if (member.report && member.report->uuid == recorded.failover->old_primary.uuid) return member.down_since;
+  }
+  return std::nullopt;
+}
+
+std::string text_of(const engine::Finding& finding) {
+  return std::format("{}/{}", finding.code, finding.member ? finding.member->get() : -1);
+}
+
+bool unanswered(const Error& error) {
+  return error.kind == ErrorKind::kRetry || error.kind == ErrorKind::kCancelled;
+}
+
+}  // namespace
+
+bool not_older(std::string_view version, std::string_view other) {
+  if (version.size() != other.size()) return version.size() > other.size();
+  return version >= other;
+}
+
+Result<kube::Outcome> Reconciler::reconcile(const Context& context, const ClusterKey& key) {
+  const Instant began = parts_.clock.now();
+  const kube::ObjectPtr cached = parts_.clusters(key);
+  if (cached == nullptr) {
+    forget(key);
+    return kube::Outcome{};
+  }
+  Memory& memory = memory_of(key);
+  take_cached(memory, *cached);
+  const auto cluster = parse(memory);
+  if (!cluster) return hold(context, key, memory, "InvalidSpec", cluster.error());
+  if (cluster->deleting) return finish(context, key, memory);
+
+  parts_.links.want(key, sidecars_of(key, gather(key, cluster->names())));
+  if (parts_.clock.now() >= memory.api_rest_until) {
+    parts_.objects.refresh_credentials(context.within(kReportDeadline, parts_.clock), *cluster);
+  }
+  if (!parts_.lease.held()) return kube::Outcome{.again_after = kResync};
+
+  auto pass = settle(context, key, memory, *cluster);
+  if (!pass && pass.error().kind == ErrorKind::kCorrupt) return hold(context, key, memory, "RecordUnreadable", pass.error());
+  if (!pass) return std::unexpected(std::move(pass).error());
+  parts_.metrics.decided(key, pass->recorded, pass->observed, pass->decision);
+  Duration again = kResync;
+  if (pass->settled) {
+    parts_.steps.submit(key, {.epoch = pass->recorded.epoch,
+                              .revision = pass->recorded.revision,
+                              .members = plan_members(key, pass->observed),
+                              .database = cluster->spec.bootstrap.database,
+                              .user = cluster->spec.bootstrap.user,
+                              .steps = pass->decision.steps});
+  } else {
+    again = Duration::zero();
+  }
+  announce(key, memory, pass->decision);
+  tend_objects(context, memory, *cluster, *pass);
+  if (const auto reported = report(context, key, memory, *cluster, *pass); !reported) again = earlier(again, kReportPause);
+  if (pass->decision.look_again) {
+    again = earlier(again, std::max(Duration::zero(), *pass->decision.look_again - parts_.clock.now()));
+  }
+  parts_.metrics.reconciled(key, parts_.clock.now() - began);
+  return kube::Outcome{.again_after = again};
+}
+
+Reconciler::Memory& Reconciler::memory_of(const ClusterKey& key) {
+  const std::scoped_lock lock(mutex_);
+  auto& memory = memories_[key];
+  if (memory == nullptr) memory = std::make_unique<Memory>();
+  return *memory;
+}
+
+void Reconciler::take_cached(Memory& memory, const Object& cached) {
+  const bool same = !memory.newest.is_null() &&
+                    kube::metadata_text(memory.newest, "uid") == kube::metadata_text(cached, "uid");
+  if (!same) {
+    memory = Memory{.newest = cached};
+  } else if (not_older(kube::metadata_text(cached, "resourceVersion"),
+                       kube::metadata_text(memory.newest, "resourceVersion"))) {
+    memory.newest = cached;
+  }
+}
+
+/// An unreadable spec does not take the protection of the last good one away.
+Result<api::Cluster> Reconciler::parse(Memory& memory) {
+  auto cluster = api::parse_cluster(memory.newest);
+  if (cluster) {
+    memory.good_spec = cluster->spec;
+    return cluster;
+  }
+  if (!memory.good_spec) return cluster;
+  Object readable = memory.newest;
+  readable["spec"] = api::to_json(*memory.good_spec);
+  return api::parse_cluster(readable);
+}
+
+Gathered Reconciler::gather(const ClusterKey& key, const api::Names& names) const {
+  const Instant now = parts_.clock.now();
+  Gathered gathered;
+  for (int i = 0; i < api::kMaxMembers; ++i) {
+    const std::string pod = names.pod(Ordinal(i));
+    kube::ObjectPtr object = parts_.pods({.space = key.space, .name = pod});
+    // Some other pod that merely bears such a name is none of ours.
+    if (object != nullptr && owner_of(*object) != key) object = nullptr;
+    if (object != nullptr) parts_.book.expect(key, pod, now);
+    gathered.expected_since.push_back(parts_.book.expected_since(key, pod));
+    gathered.pods.push_back(std::move(object));
+  }
+  gathered.primary_service = parts_.services({.space = key.space, .name = names.primary_service()});
+  gathered.entries = parts_.book.entries(key, now);
+  gathered.ended_pods = parts_.ended.of(key);
+  return gathered;
+}
+
+Result<Reconciler::Pass> Reconciler::settle(const Context& context, const ClusterKey& key, Memory& memory,
+                                            const api::Cluster& cluster) {
+  const engine::Spec spec = spec_of(cluster);
+  Pass pass;
+  for (int round = 0; round < kMaxRecords; ++round) {
+    TRY(recorded, recorded_of(memory.newest.value("status", Json()), cluster.names()));
+    Result<void> written;
+    if (memory.term != parts_.lease.term()) {
+      written = claim_term(context, key, memory, recorded);
+    } else {
+      const Instant now = parts_.clock.now();
+      pass.recorded = std::move(recorded);
+      pass.observed = observe(cluster, gather(key, cluster.names()), now);
+      pass.decision = engine::decide(spec, pass.recorded, pass.observed, now);
+      pass.settled = !pass.decision.record;
+      if (pass.settled) return pass;
+      written = record(context, key, memory, cluster, pass);
+    }
+    // A lost race is decided anew, on what the winner wrote.
+    if (!written && written.error().kind != ErrorKind::kConflict) return std::unexpected(std::move(written).error());
+  }
+  return pass;
+}
+
+Result<void> Reconciler::claim_term(const Context& context, const ClusterKey& key, Memory& memory,
+                                    const engine::Recorded& recorded) {
+  const std::int64_t term = parts_.lease.term();
+  engine::Recorded next = recorded;
+  next.revision = Revision(next.revision.get() + 1);
+  Json status = memory.newest.value("status", Json::object());
+  put_recorded(status, next, api::Names(key.name));
+  TRY_VOID(write_record(context, key, memory, std::move(status), next));
+  memory.term = term;
+  context.log.info("record taken over", {{"revision", next.revision}});
+  return {};
+}
+
+Result<void> Reconciler::record(const Context& context, const ClusterKey& key, Memory& memory,
+                                const api::Cluster& cluster, const Pass& pass) {
+  const WallTime decided = parts_.clock.wall();
+  const engine::RecordChange& change = *pass.decision.record;
+  Json status = memory.newest.value("status", Json::object());
+  put_recorded(status, change.next, cluster.names());
+  // State and reason go with the record: no second write is spent on them.
+  Pass after = pass;
+  after.recorded = change.next;
+  status = put_report(std::move(status), report_of(memory, cluster, after, parts_.timelines.of(key), false));
+  if (auto written = write_record(context, key, memory, std::move(status), change.next); !written) {
+    context.log.warn("record not written", {{"why", change.why}, {"error", written.error().what}});
+    return written;
+  }
+  memory.reported_at = parts_.clock.now();
+  context.log.info("record written", {{"epoch", change.next.epoch}, {"revision", change.next.revision}, {"why", change.why}});
+  announce_record(key, pass, decided);
+  return {};
+}
+
+Result<void> Reconciler::write_record(const Context& context, const ClusterKey& key, Memory& memory, Json status,
+                                      const engine::Recorded& recorded) {
+  TRY_VOID(write(context.within(kRecordDeadline, parts_.clock), key, memory, std::move(status)));
+  const auto kept = recorded_of(memory.newest.value("status", Json()), api::Names(key.name));
+  if (kept && *kept == recorded) return {};
+  return fail(ErrorKind::kTerminal,
+              "the API server did not keep the record as it was written; is the custom resource definition older than "
+              "the operator?");
+}
+
+Result<void> Reconciler::write(const Context& context, const ClusterKey& key, Memory& memory, Json status) {
+  if (!parts_.lease.held()) return fail(ErrorKind::kCancelled, "the lease is not held any more");
+  Object next = memory.newest;
+  next["status"] = std::move(status);
+  auto written = parts_.cluster.write_status(context, next);
+  if (written) {
+    memory.newest = *std::move(written);
+    return {};
+  }
+  if (written.error().kind == ErrorKind::kConflict) {
+    TRY(fresh, parts_.cluster.read(context, key));
+    memory.newest = std::move(fresh);
+  }
+  return wrap("failed to write the status", std::move(written).error());
+}
+
+Report Reconciler::report_of(const Memory& memory, const api::Cluster& cluster, const Pass& pass,
+                             const Timeline& timeline, bool fresh_sets) const {
+  return {.cluster = cluster,
+          .recorded = pass.recorded,
+          .decision = pass.decision,
+          .observed = pass.observed,
+          .timeline = timeline,
+          .obstacles = memory.obstacles,
+          .now = rfc3339(parts_.clock.wall()),
+          .fresh_sets = fresh_sets};
+}
+
+Result<void> Reconciler::report(const Context& context, const ClusterKey& key, Memory& memory,
+                                const api::Cluster& cluster, const Pass& pass) {
+  const Instant now = parts_.clock.now();
+  const Json before = memory.newest.value("status", Json::object());
+  const bool new_state = before.value("state", "") != engine::name_of(pass.decision.state);
+  const Timeline timeline = parts_.timelines.of(key);
+  const bool fresh_sets = new_state || memory.sets_at == Instant() || now - memory.sets_at >= kSetsPeriod;
+  Json after = put_report(before, report_of(memory, cluster, pass, timeline, fresh_sets));
+  if (after == before) return {};
+  const bool hurried = in_failover(pass.recorded, pass.decision);
+  const Duration pause = hurried ? kReportPauseInFailover : kReportPause;
+  const bool soon_after = memory.reported_at != Instant() && now - memory.reported_at < pause;
+  if (now < memory.api_rest_until || ((hurried || !new_state) && soon_after)) {
+    return fail(ErrorKind::kRetry, "the report waits");
+  }
+  const auto written = write(context.within(kReportDeadline, parts_.clock), key, memory, std::move(after));
+  if (written) {
+    memory.reported_at = now;
+    if (fresh_sets) memory.sets_at = now;
+    return {};
+  }
+  if (unanswered(written.error())) memory.api_rest_until = parts_.clock.now() + kApiRest;
+  context.log.warn("report not written", {{"error", written.error().what}});
+  return written;
+}
+
+void Reconciler::tend_objects(const Context& context, Memory& memory, const api::Cluster& cluster, const Pass& pass) {
+  const bool hurried = in_failover(pass.recorded, pass.decision);
+  if (hurried || parts_.clock.now() < memory.api_rest_until || !parts_.lease.held()) return;
+  const Context limited = context.within(kObjectsDeadline, parts_.clock);
+  if (auto object = parts_.objects.set_finalizer(limited, memory.newest, true)) memory.newest = *std::move(object);
+  // While a failover is held, the endpoint still has to move; until then no Service is touched.
+  memory.obstacles =
+      parts_.objects.bring(limited, cluster, pass.decision.members_wanted, !pass.recorded.failover.has_value());
+  const bool away = std::ranges::contains(memory.obstacles, std::string("ObjectNotApplied"), &engine::Finding::code);
+  if (away) memory.api_rest_until = parts_.clock.now() + kApiRest;
+}
+
+void Reconciler::announce(const ClusterKey& key, Memory& memory, const engine::Decision& decision) {
+  std::set<std::string> present;
+  const auto tell = [&](const engine::Finding& finding) {
+    const std::string text = text_of(finding);
+    present.insert(text);
+    if (!memory.announced.contains(text)) parts_.events.tell(key, true, finding.code, finding.sentence);
+  };
+  std::ranges::for_each(decision.findings, tell);
+  std::ranges::for_each(memory.obstacles, tell);
+  memory.announced = std::move(present);
+}
+
+void Reconciler::announce_record(const ClusterKey& key, const Pass& pass, WallTime decided) {
+  const WallTime written = parts_.clock.wall();
+  const engine::RecordChange& change = *pass.decision.record;
+  std::optional<WallTime> detected;
+  if (const auto heard = heard_dead(change.next, pass.observed)) detected = written - (parts_.clock.now() - *heard);
+  const auto reached = parts_.timelines.record_written(key, pass.recorded, change.next, detected, decided, written);
+  if (std::ranges::contains(reached, "recorded")) {
+    parts_.metrics.failover_begun(key);
+    parts_.events.tell(key, true, "FailoverBegun", change.why);
+  } else if (std::ranges::contains(reached, "chosen")) {
+    parts_.events.tell(key, false, "FailoverChosen", change.why);
+  } else {
+    parts_.events.tell(key, false, "Recorded", change.why);
+  }
+}
+
+Result<kube::Outcome> Reconciler::hold(const Context& context, const ClusterKey& key, Memory& memory,
+                                       std::string_view reason, const Error& error) {
+  if (!parts_.lease.held()) return kube::Outcome{.again_after = kResync};
+  const Json before = memory.newest.value("status", Json::object());
+  const std::int64_t generation = memory.newest["metadata"].value("generation", std::int64_t{0});
+  Json after = put_hold(before, generation, reason, error.what, rfc3339(parts_.clock.wall()));
+  if (after != before) {
+    parts_.events.tell(key, true, reason, error.what);
+    TRY_VOID(write(context.within(kReportDeadline, parts_.clock), key, memory, std::move(after)));
+  }
+  context.log.warn("cluster held", {{"reason", std::string(reason)}, {"error", error.what}});
+  return kube::Outcome{.again_after = kResync};
+}
+
+Result<kube::Outcome> Reconciler::finish(const Context& context, const ClusterKey& key, Memory& memory) {
+  parts_.links.want(key, {});
+  parts_.steps.forget(key);
+  if (!parts_.lease.held()) return kube::Outcome{.again_after = kResync};
+  TRY(object, parts_.objects.set_finalizer(context.within(kReportDeadline, parts_.clock), memory.newest, false));
+  memory.newest = std::move(object);
+  return kube::Outcome{};
+}
+
+void Reconciler::forget(const ClusterKey& key) {
+  parts_.links.want(key, {});
+  parts_.steps.forget(key);
+  parts_.objects.forget(key);
+  parts_.book.forget(key);
+  parts_.ended.forget(key);
+  parts_.timelines.forget(key);
+  parts_.metrics.forget(key);
+  if (parts_.closed) parts_.closed(key);
+  const std::scoped_lock lock(mutex_);
+  memories_.erase(key);
+}
+
+}  // namespace baton::reconcile

@@ -1,0 +1,247 @@
+#include "sidecar/local/orders.h"
+
+#include <algorithm>
+
+#include "engine/gtid/gtid_set.h"
+#include "sidecar/local/directory_task.h"
+#include "sidecar/local/reporter.h"
+#include "sidecar/local/secrets.h"
+
+namespace baton::sidecar {
+
+using wire::Directory;
+using wire::Process;
+
+namespace {
+
+/// How long an order waits for the one before it.
+constexpr Duration kSlotPatience = std::chrono::seconds(2);
+/// SIGKILL takes effect at once unless the process hangs in the kernel.
+constexpr Duration kFenceLimit = std::chrono::seconds(5);
+constexpr std::int64_t kLongestWait = 5000;
+
+Result<GtidSet> parse_target(const std::string& text) {
+  auto set = GtidSet::parse(text);
+  if (!set) return fail(ErrorKind::kTerminal, "target: {}", set.error().what);
+  return set;
+}
+
+Duration bounded(std::int64_t milliseconds) { return Duration(std::clamp<std::int64_t>(milliseconds, 0, kLongestWait)); }
+
+bool is_open(const MemberMachine& machine) { return machine.record() && machine.record()->open; }
+
+Effects merged(Effects first, Effects second) {
+  first.save = first.save || second.save;
+  first.scan_logs = first.scan_logs || second.scan_logs;
+  first.gate.append_range(second.gate);
+  if (second.watch) first.watch = second.watch;
+  return first;
+}
+
+}  // namespace
+
+Orders::Orders(Member& member, ServerAdmin& admin, Logger log,
+               std::function<void(std::string_view, std::string_view)> on_done)
+    : member_(member), admin_(admin), log_(std::move(log)), on_done_(std::move(on_done)) {}
+
+wire::OrderResult Orders::carry_out(const std::stop_token& stop, const wire::Order& order) {
+  const auto name = name_of(order.command);
+  const Instant began = member_.now();
+  const bool is_fence = std::holds_alternative<wire::Fence>(order.command);
+  const auto done = is_fence ? fence(stop, order) : dispatch(stop, order);
+  const auto kind = done ? std::string_view("ok") : name_of(done.error().kind);
+  on_done_(name, kind);
+  log_.info("order", {{"order", name},
+                      {"epoch", order.epoch},
+                      {"revision", order.revision},
+                      {"result", kind},
+                      {"error", done ? "" : done.error().what},
+                      {"milliseconds", (member_.now() - began).count()}});
+  wire::OrderResult result{.error_kind = {}, .error = {}, .state = member_.board().take()};
+  if (!done) {
+    result.error_kind = kind;
+    result.error = done.error().what;
+  }
+  return result;
+}
+
+Result<void> Orders::admit(const wire::Order& order) {
+  return member_.try_apply([&](MemberMachine& machine) { return machine.admit(order); });
+}
+
+Result<void> Orders::dispatch(const std::stop_token& stop, const wire::Order& order) {
+  const std::unique_lock slot(slot_, kSlotPatience);
+  if (!slot) {
+    return fail(ErrorKind::kRetry, "busy with {}",
+                member_.look([](const MemberMachine& machine) { return machine.state().busy; }));
+  }
+  TRY_VOID(admit(order));
+  const auto set_busy = [&](std::string_view name) {
+    static_cast<void>(member_.apply([&](MemberMachine& machine) {
+      machine.set_busy(name);
+      return Effects{};
+    }));
+  };
+  set_busy(name_of(order.command));
+  auto done = std::visit([&](const auto& command) { return perform(stop, order, command); }, order.command);
+  // The answer carries the state after the order, not the one of the last look.
+  const bool running =
+      member_.look([](const MemberMachine& machine) { return machine.state().process == Process::kRunning; });
+  if (running) static_cast<void>(refresh(stop, member_, admin_));
+  const auto task = member_.look([](const MemberMachine& machine) { return machine.task(); });
+  set_busy(task == Task::kClone ? "CloneFrom" : "");
+  return done;
+}
+
+Result<void> Orders::fence(const std::stop_token& stop, const wire::Order& order) {
+  member_.kill_past_lock(order);
+  TRY_VOID(member_.try_apply([&](MemberMachine& machine) -> Result<Effects> {
+    TRY(admitted, machine.admit(order));
+    return merged(std::move(admitted), machine.fence());
+  }));
+  const bool ended = member_.wait(stop, kFenceLimit, [](const MemberMachine& machine) {
+    return machine.state().process == Process::kNotRunning && machine.saved();
+  });
+  if (ended) return {};
+  return fail(ErrorKind::kRetry, "mysqld got SIGKILL, but its end was not seen yet");
+}
+
+Result<void> Orders::need_server() const {
+  const auto [task, process] =
+      member_.look([](const MemberMachine& machine) { return std::pair(machine.task(), machine.state().process); });
+  if (task != Task::kNone) return fail(ErrorKind::kRetry, "the data directory is being made");
+  if (process != Process::kRunning) return fail(ErrorKind::kRetry, "mysqld does not answer: it is not running yet");
+  return {};
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::Initialize& command) {
+  const auto [directory, uuid] = member_.look(
+      [](const MemberMachine& machine) { return std::pair(machine.state().directory, machine.state().uuid); });
+  if (uuid != command.uuid) {
+    return fail(ErrorKind::kUnsafe, "the order names server_uuid {}, this directory has {}", command.uuid, uuid);
+  }
+  if (directory == Directory::kInitialized) return {};
+  TRY_VOID(member_.try_apply([](MemberMachine& machine) { return machine.begin_task(Task::kInitialize); }));
+  return DirectoryTask(member_, admin_, log_).initialize(stop);
+}
+
+Result<void> Orders::perform(const std::stop_token&, const wire::Order&, const wire::CloneFrom& command) {
+  const auto [directory, task] =
+      member_.look([](const MemberMachine& machine) { return std::pair(machine.state().directory, machine.task()); });
+  if (directory == Directory::kCloned || task == Task::kClone) return {};
+  TRY_VOID(member_.try_apply([](MemberMachine& machine) { return machine.begin_task(Task::kClone); }));
+  task_ = std::jthread([this, command](const std::stop_token& stop) {
+    static_cast<void>(DirectoryTask(member_, admin_, log_).clone(stop, command));
+    static_cast<void>(member_.apply([](MemberMachine& machine) {
+      machine.set_busy("");
+      return Effects{};
+    }));
+  });
+  return {};
+}
+
+Result<void> Orders::perform(const std::stop_token&, const wire::Order&, const wire::Permit&) {
+  return member_.apply([&](MemberMachine& machine) { return machine.permit(member_.now()); });
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& order, const wire::Fence&) {
+  return fence(stop, order);
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::StopReceiver&) {
+  TRY_VOID(need_server());
+  TRY_VOID(admin_.stop_receiver(stop));
+  return {};
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::Follow& command) {
+  TRY_VOID(need_server());
+  if (member_.look(is_open)) return fail(ErrorKind::kUnsafe, "this server is open for writes: it follows nobody");
+  TRY(passwords, read_passwords(member_.config()));
+  return admin_.follow(stop, command, passwords);
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::SetAckCount& command) {
+  TRY_VOID(need_server());
+  return admin_.set_ack_count(stop, command.wait_for_count);
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::SetAckers& command) {
+  TRY_VOID(member_.apply([&](MemberMachine& machine) { return machine.remember_ackers(command.replicas); }));
+  TRY_VOID(need_server());
+  TRY_VOID(admin_.kill_strangers(stop, command.replicas));
+  return {};
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&,
+                             const wire::EnsureReplicationAccount& command) {
+  TRY_VOID(need_server());
+  TRY(passwords, read_passwords(member_.config()));
+  return admin_.ensure_replication_account(stop, command.uuid, passwords);
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::ExpelReplica& command) {
+  TRY_VOID(need_server());
+  return admin_.expel_replica(stop, command.uuid);
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&,
+                             const wire::EnsureApplicationAccount& command) {
+  TRY_VOID(need_server());
+  TRY(passwords, read_passwords(member_.config()));
+  return admin_.ensure_application_account(stop, command.database, command.user, passwords);
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::AllowClone& command) {
+  TRY_VOID(need_server());
+  return admin_.allow_clone(stop, command.allowed);
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::WaitApplied& command) {
+  TRY_VOID(need_server());
+  TRY(target, parse_target(command.target));
+  return admin_.wait_applied(stop, target, bounded(command.milliseconds));
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::WaitAckers& command) {
+  TRY_VOID(need_server());
+  return admin_.wait_ackers(stop, command.count, bounded(command.milliseconds));
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& order, const wire::Open& command) {
+  TRY_VOID(need_server());
+  TRY(target, parse_target(command.target));
+  // Before anything is written down: a refusal for this reason leaves no trace.
+  TRY(sql, admin_.read_state(stop));
+  TRY(executed, GtidSet::parse(sql.gtid_executed));
+  if (!executed.contains(target)) {
+    return fail(ErrorKind::kUnsafe, "gtid_executed lacks {} of the target", target.minus(executed).to_string());
+  }
+  EpochRecord before;
+  // `open` is on disk before the server is open: whoever finds no mysqld later knows that a primary died.
+  TRY_VOID(member_.try_apply([&](MemberMachine& machine) -> Result<Effects> {
+    TRY(admitted, machine.admit(order));  // A Fence may have come since.
+    if (machine.record()->hold != wire::Hold::kNone || machine.state().process != Process::kRunning) {
+      return fail(ErrorKind::kUnsafe, "mysqld is held, or has ended");
+    }
+    before = *machine.record();
+    return merged(std::move(admitted), machine.mark_open(order.epoch));
+  }));
+  auto opened = admin_.open(stop, target);
+  if (opened) return opened;
+  const auto after = admin_.read_state(stop);
+  if (after && after->super_read_only && !before.open) {
+    static_cast<void>(
+        member_.apply([&](MemberMachine& machine) { return machine.unmark_open(before.open, before.opened_epoch); }));
+  }
+  return opened;
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::KillSessions&) {
+  TRY_VOID(need_server());
+  if (member_.look(is_open)) return fail(ErrorKind::kUnsafe, "this server is open for writes: its clients stay");
+  TRY_VOID(admin_.kill_sessions(stop));
+  return {};
+}
+
+}  // namespace baton::sidecar

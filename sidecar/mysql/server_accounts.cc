@@ -1,0 +1,222 @@
+#include <algorithm>
+#include <array>
+#include <format>
+
+#include "sidecar/mysql/server_admin.h"
+#include "sidecar/mysql/server_state.h"
+
+namespace baton::sidecar {
+namespace {
+
+using std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr auto kAccountsAge = 5s;
+constexpr std::string_view kIdentified = "IDENTIFIED WITH caching_sha2_password BY";
+
+std::string account(std::string_view user) { return sql_quoted(user) + "@'%'"; }
+
+/// Whether a binlogged statement of this server would now wait for acks that nobody sends.
+Result<bool> acks_missing(SqlLease& sql) {
+  TRY(rows, sql.query("SELECT @@global.rpl_semi_sync_source_enabled AS enabled,"
+                      " @@global.rpl_semi_sync_source_wait_for_replica_count AS wanted"));
+  if (!rows[0].flag("enabled")) return false;
+  wire::SemiSync status;
+  TRY_VOID(read_semi_sync_status(sql, status));
+  return status.clients < rows[0].number("wanted");
+}
+
+/// The pattern of a database's name in GRANT, where _ and % stand for other characters, unless partial_revokes is on.
+Result<std::string> grant_pattern(SqlLease& sql, std::string_view database) {
+  TRY(partial_revokes, sql.value("SELECT @@global.partial_revokes"));
+  std::string pattern;
+  for (const char c : database) {
+    if (partial_revokes == "0" && (c == '_' || c == '%' || c == '\\')) pattern += '\\';
+    pattern += c;
+  }
+  return sql_name(pattern);
+}
+
+bool reserved_user(std::string_view user) {
+  return user.empty() || user == "root" || user.starts_with("baton_") || user.starts_with("mysql.");
+}
+
+bool reserved_database(std::string_view database) {
+  constexpr auto kOwn = std::to_array<std::string_view>({"mysql", "sys", "performance_schema", "information_schema"});
+  return database.empty() || std::ranges::contains(kOwn, database);
+}
+
+}  // namespace
+
+std::string replication_account(std::string_view uuid) {
+  constexpr std::size_t kDigits = 24;
+  std::string name(kReplicationAccountPrefix);
+  for (const char c : uuid) {
+    if (c != '-' && name.size() < kReplicationAccountPrefix.size() + kDigits) name += c;
+  }
+  return name;
+}
+
+Result<std::vector<AccountRow>> ServerAdmin::baton_accounts(SqlLease& sql) {
+  const bool stale = accounts_stale_.exchange(false);
+  {
+    const std::scoped_lock lock(accounts_mutex_);
+    if (!stale && steady_clock::now() - accounts_read_ < kAccountsAge) return accounts_;
+  }
+  auto rows = sql.query("SELECT User, account_locked, User_attributes->>'$.metadata.baton_uuid' AS uuid,"
+                        " User_attributes->>'$.metadata.baton' AS baton FROM mysql.user WHERE Host='%' HAVING"
+                        " baton IS NOT NULL");
+  if (!rows) {
+    forget_accounts();
+    return std::unexpected(Error(rows.error()));
+  }
+  std::vector<AccountRow> accounts;
+  for (std::size_t i = 0; i < rows->size(); ++i) {
+    const auto row = (*rows)[i];
+    accounts.push_back({.user = row.text("User"),
+                        .uuid = row.text("uuid"),
+                        .locked = row.text("account_locked") == "Y",
+                        .application = row.text("baton") == "application"});
+  }
+  const std::scoped_lock lock(accounts_mutex_);
+  accounts_ = accounts;
+  accounts_read_ = steady_clock::now();
+  return accounts;
+}
+
+Result<void> ServerAdmin::change_accounts(SqlLease& sql, const std::function<Result<void>()>& statements) {
+  TRY(channel, read_channel(sql));
+  if (!channel.source_host.empty()) {
+    return fail(ErrorKind::kUnsafe, "this server is a replica of {}: accounts are changed on the primary", channel.source_host);
+  }
+  TRY(alone, acks_missing(sql));
+  if (!alone) TRY_VOID(sql.run("SET SESSION sql_log_bin=1"));
+  auto done = while_writable(sql, statements);
+  forget_accounts();
+  if (!alone && !sql.run("SET SESSION sql_log_bin=0")) sql.drop();
+  return done;
+}
+
+Result<void> ServerAdmin::while_writable(SqlLease& sql, const std::function<Result<void>()>& statements) {
+  const std::scoped_lock lock(writable_);
+  TRY(closed, sql.value("SELECT @@global.super_read_only"));
+  if (closed == "0") return statements();
+  // read_only stays on: but for root, everybody is kept out as before.
+  TRY_VOID(sql.run("SET GLOBAL super_read_only=OFF"));
+  auto done = statements();
+  // A stop ends the caller's session, but not the duty to close the door again.
+  auto own = work_.take(std::stop_token());
+  if (!own) return done ? wrap("super_read_only could not be set again", Error(own.error())) : done;
+  auto closed_again = own->run("SET GLOBAL super_read_only=ON");
+  if (!closed_again && done) return wrap("super_read_only could not be set again", Error(closed_again.error()));
+  return done;
+}
+
+Result<void> ServerAdmin::bootstrap_accounts(const std::stop_token& stop, const Passwords& passwords) {
+  TRY(sql, work_.take(stop));
+  forget_accounts();
+  TRY(accounts, baton_accounts(sql));
+  if (std::ranges::contains(accounts, kCloneAccount, &AccountRow::user)) return {};
+  return change_accounts(sql, [&] -> Result<void> {
+    const std::string clone = account(kCloneAccount);
+    TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {} {} REQUIRE SSL ACCOUNT LOCK", clone, kIdentified,
+                                 sql_quoted(passwords.clone))));
+    TRY_VOID(sql.run(std::format("GRANT BACKUP_ADMIN ON *.* TO {}", clone)));
+    // Last: it is what says that all is done.
+    TRY_VOID(sql.run(std::format(R"(ALTER USER {} ATTRIBUTE '{{"baton":"clone"}}')", clone)));
+    return {};
+  });
+}
+
+Result<void> ServerAdmin::ensure_replication_account(const std::stop_token& stop, std::string_view uuid,
+                                                     const Passwords& passwords) {
+  if (!GtidSet::parse(std::format("{}:1", uuid))) return fail(ErrorKind::kTerminal, "'{}' is not a server_uuid", uuid);
+  TRY(sql, work_.take(stop));
+  forget_accounts();
+  TRY(accounts, baton_accounts(sql));
+  const auto known = std::ranges::find(accounts, uuid, &AccountRow::uuid);
+  if (known != accounts.end() && !known->locked) return {};
+  return change_accounts(sql, [&] -> Result<void> {
+    const std::string name = account(replication_account(uuid));
+    TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {} {} REQUIRE SSL", name, kIdentified,
+                                 sql_quoted(passwords.replication))));
+    TRY_VOID(sql.run(std::format("GRANT REPLICATION SLAVE ON *.* TO {}", name)));
+    TRY_VOID(sql.run(std::format(R"(ALTER USER {} ACCOUNT UNLOCK ATTRIBUTE '{{"baton":"replication","baton_uuid":"{}"}}')",
+                                 name, uuid)));
+    return {};
+  });
+}
+
+Result<void> ServerAdmin::ensure_application_account(const std::stop_token& stop, std::string_view database,
+                                                     std::string_view user, const Passwords& passwords) {
+  if (reserved_user(user)) return fail(ErrorKind::kTerminal, "'{}' cannot be the application's account", user);
+  if (reserved_database(database)) return fail(ErrorKind::kTerminal, "'{}' cannot be the application's database", database);
+  TRY(sql, work_.take(stop));
+  forget_accounts();
+  TRY(accounts, baton_accounts(sql));
+  const auto known = std::ranges::find(accounts, user, &AccountRow::user);
+  if (known != accounts.end() && known->application) return {};
+  TRY(pattern, grant_pattern(sql, database));
+  return change_accounts(sql, [&] -> Result<void> {
+    const std::string name = account(user);
+    TRY_VOID(sql.run(std::format("CREATE DATABASE IF NOT EXISTS {}", sql_name(database))));
+    TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {} {}", name, kIdentified, sql_quoted(passwords.application))));
+    TRY_VOID(sql.run(std::format("GRANT ALL ON {}.* TO {}", pattern, name)));
+    TRY_VOID(sql.run(std::format(R"(ALTER USER {} ATTRIBUTE '{{"baton":"application"}}')", name)));
+    return {};
+  });
+}
+
+Result<void> ServerAdmin::allow_clone(const std::stop_token& stop, bool allowed) {
+  TRY(sql, work_.take(stop));
+  forget_accounts();
+  TRY(accounts, baton_accounts(sql));
+  const auto known = std::ranges::find(accounts, kCloneAccount, &AccountRow::user);
+  if (known == accounts.end()) return fail(ErrorKind::kNotFound, "there is no account {}", kCloneAccount);
+  if (known->locked != allowed) return {};
+  return change_accounts(sql, [&] -> Result<void> {
+    TRY_VOID(sql.run(std::format("ALTER USER {} ACCOUNT {}", account(kCloneAccount), allowed ? "UNLOCK" : "LOCK")));
+    return {};
+  });
+}
+
+Result<void> ServerAdmin::set_passwords(const std::stop_token& stop, const Passwords& passwords) {
+  TRY(sql, work_.take(stop));
+  forget_accounts();
+  TRY(accounts, baton_accounts(sql));
+  return change_accounts(sql, [&] -> Result<void> {
+    for (const auto& row : accounts) {
+      const std::string& password = row.application ? passwords.application
+                                    : row.uuid.empty() ? passwords.clone
+                                                       : passwords.replication;
+      TRY_VOID(sql.run(std::format("ALTER USER {} {} {} RETAIN CURRENT PASSWORD", account(row.user), kIdentified,
+                                   sql_quoted(password))));
+    }
+    return {};
+  });
+}
+
+Result<void> ServerAdmin::expel_replica(const std::stop_token& stop, std::string_view uuid) {
+  TRY(sql, work_.take(stop));
+  const std::string name = replication_account(uuid);
+  TRY(locked, sql.value(std::format("SELECT account_locked FROM mysql.user WHERE Host='%' AND User={}", sql_quoted(name))));
+  if (locked == "N") {
+    // sql_log_bin is off: who is cut off from this primary must not be cut off from the next one.
+    const auto lock = [&] -> Result<void> { return sql.run(std::format("ALTER USER {} ACCOUNT LOCK", account(name))); };
+    TRY_VOID(while_writable(sql, lock));
+    forget_accounts();
+  }
+  int looks_without = 0;
+  const auto gone = look_until(stop, 5s, 3ms, [&] -> Result<bool> {
+    TRY(ids, connections_of(sql, name, uuid));
+    looks_without = ids.empty() ? looks_without + 1 : 0;
+    TRY_VOID(kill_connections(sql, ids));
+    // Twice, since one that was let in just before the lock may not have shown its name at the first look.
+    return looks_without == 2;
+  });
+  if (!gone) return std::unexpected(gone.error());
+  if (!*gone) return fail(ErrorKind::kRetry, "connections of replica {} were killed but are still there", uuid);
+  return {};
+}
+
+}  // namespace baton::sidecar

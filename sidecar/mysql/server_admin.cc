@@ -1,0 +1,149 @@
+#include "sidecar/mysql/server_admin.h"
+
+#include <algorithm>
+#include <format>
+
+#include "sidecar/mysql/server_state.h"
+
+namespace baton::sidecar {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// CLONE says that it could not restart the server itself: everything has been copied (mysqld_error.h,
+/// ER_RESTART_SERVER_FAILED).
+constexpr unsigned kRestartFailed = 3707;
+/// As long as anybody's data may take to copy; the library counts milliseconds in 32 bits.
+constexpr auto kCloneLimit = std::chrono::hours(24 * 7);
+
+}  // namespace
+
+ServerAdmin::ServerAdmin(const MysqlLibrary& library, Config config)
+    : library_(library),
+      config_(std::move(config)),
+      watch_(library, {.socket = config_.socket}, {.connect = 1s, .answer = 3s}, 1),
+      work_(library, {.socket = config_.socket}, {.connect = 2s, .answer = 10s}, 3) {}
+
+Result<wire::Sql> ServerAdmin::read_state(const std::stop_token& stop) {
+  TRY(sql, watch_.take(stop));
+  TRY(state, read_sql(sql));
+  TRY(accounts, baton_accounts(sql));
+  for (const auto& row : accounts) {
+    if (row.application) state.app_account = true;
+    if (row.user == kCloneAccount) state.clone_unlocked = !row.locked;
+    if (!row.uuid.empty()) state.replication_accounts.push_back({row.uuid, row.locked});
+  }
+  return state;
+}
+
+Result<void> ServerAdmin::ping(const std::stop_token& stop) {
+  TRY(sql, watch_.take(stop));
+  TRY_VOID(sql.run("SELECT 1"));
+  return {};
+}
+
+Result<void> ServerAdmin::clone_from(const std::stop_token& stop, const wire::CloneFrom& donor,
+                                     const Passwords& passwords) {
+  const SessionLimits limits{.connect = 2s, .answer = kCloneLimit};
+  TRY(sql, Session::connect(library_, {.socket = config_.socket}, limits, stop));
+  TRY_VOID(sql.run(stop, std::format("SET GLOBAL clone_valid_donor_list={}, GLOBAL clone_ssl_ca={}",
+                                     sql_quoted(std::format("{}:{}", donor.host, donor.port)),
+                                     sql_quoted(config_.ca.string()))));
+  const auto copied = sql.run(stop, std::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY {} REQUIRE SSL",
+                                                sql_quoted(kCloneAccount), sql_quoted(donor.host), donor.port,
+                                                sql_quoted(passwords.clone)));
+  if (copied || copied.error().number == kRestartFailed) return {};
+  return wrap(std::format("clone from {}:{}", donor.host, donor.port), Error(copied.error()));
+}
+
+Result<CloneOutcome> ServerAdmin::clone_outcome(const std::stop_token& stop) {
+  TRY(sql, work_.take(stop));
+  TRY(rows, sql.query("SELECT STATE, ERROR_NO, ERROR_MESSAGE FROM performance_schema.clone_status"));
+  if (rows.empty()) return CloneOutcome{};
+  const std::string state = rows[0].text("STATE");
+  using enum CloneOutcome::State;
+  if (state == "Completed") return CloneOutcome{.state = kCompleted};
+  if (state == "Failed") {
+    return CloneOutcome{.state = kFailed,
+                        .error = std::format("{}: {}", rows[0].text("ERROR_NO"), rows[0].text("ERROR_MESSAGE"))};
+  }
+  return CloneOutcome{.state = kRunning};
+}
+
+Result<void> ServerAdmin::set_ack_count(const std::stop_token& stop, std::int64_t count) {
+  if (count < 0) return fail(ErrorKind::kTerminal, "an ack count of {} has no meaning", count);
+  TRY(sql, work_.take(stop));
+  TRY(now, sql.query("SELECT @@global.rpl_semi_sync_source_enabled AS enabled,"
+                     " @@global.rpl_semi_sync_source_wait_for_replica_count AS wanted"));
+  const bool enabled = now[0].flag("enabled");
+  if (count == 0) {
+    if (enabled) TRY_VOID(sql.run("SET GLOBAL rpl_semi_sync_source_enabled=OFF"));
+    return {};
+  }
+  // The count first: semi-sync is never on with another one.
+  if (now[0].number("wanted") != count) {
+    TRY_VOID(sql.run(std::format("SET GLOBAL rpl_semi_sync_source_wait_for_replica_count={}", count)));
+  }
+  if (!enabled) TRY_VOID(sql.run("SET GLOBAL rpl_semi_sync_source_enabled=ON"));
+  return {};
+}
+
+Result<void> ServerAdmin::wait_ackers(const std::stop_token& stop, std::int64_t count, std::chrono::milliseconds limit) {
+  TRY(sql, work_.take(stop));
+  wire::SemiSync status;
+  const auto enough = look_until(stop, std::clamp(limit, 0ms, 5000ms), 3ms, [&] -> Result<bool> {
+    TRY_VOID(read_semi_sync_status(sql, status));
+    return status.clients >= count;
+  });
+  if (!enough) return std::unexpected(enough.error());
+  if (!*enough) return fail(ErrorKind::kRetry, "{} of {} semi-sync replicas are connected", status.clients, count);
+  return {};
+}
+
+Result<std::vector<wire::DumpThread>> ServerAdmin::kill_strangers(const std::stop_token& stop,
+                                                                  const std::vector<std::string>& allowed) {
+  TRY(sql, work_.take(stop));
+  TRY(connections, read_dump_connections(sql));
+  std::vector<std::int64_t> ids;
+  std::vector<wire::DumpThread> killed;
+  for (const auto& dump : connections) {
+    if (!dump.semi_sync && !dump.user.starts_with(kReplicationAccountPrefix)) continue;
+    // The account is proven, the uuid only claimed: both must fit.
+    if (std::ranges::contains(allowed, dump.uuid) && dump.user == replication_account(dump.uuid)) continue;
+    ids.push_back(dump.id);
+    killed.push_back({dump.uuid, dump.host});
+  }
+  TRY_VOID(kill_connections(sql, ids));
+  return killed;
+}
+
+Result<std::vector<std::int64_t>> ServerAdmin::connections_of(SqlLease& sql, std::string_view account,
+                                                              std::string_view uuid) {
+  TRY(rows, sql.query(std::format("SELECT PROCESSLIST_ID AS id FROM performance_schema.threads WHERE PROCESSLIST_USER={}"
+                                  " AND PROCESSLIST_ID IS NOT NULL AND TYPE='FOREGROUND'",
+                                  sql_quoted(account))));
+  std::vector<std::int64_t> ids;
+  for (std::size_t i = 0; i < rows.size(); ++i) ids.push_back(rows[i].number("id"));
+  TRY(connections, read_dump_connections(sql));
+  for (const auto& dump : connections) {
+    if (dump.uuid == uuid && !std::ranges::contains(ids, dump.id)) ids.push_back(dump.id);
+  }
+  return ids;
+}
+
+Result<std::size_t> ServerAdmin::kill_sessions(const std::stop_token& stop) {
+  TRY(sql, work_.take(stop));
+  TRY(rows, sql.query("SELECT PROCESSLIST_ID AS id, PROCESSLIST_USER AS user FROM performance_schema.threads"
+                      " WHERE TYPE='FOREGROUND' AND PROCESSLIST_ID IS NOT NULL AND PROCESSLIST_USER IS NOT NULL"
+                      " AND PROCESSLIST_HOST IS NOT NULL"
+                      " AND PROCESSLIST_COMMAND NOT IN ('Binlog Dump','Binlog Dump GTID','Daemon')"
+                      " AND PROCESSLIST_USER NOT IN ('root','system user','event_scheduler')"));
+  std::vector<std::int64_t> ids;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!rows[i].text("user").starts_with("baton_")) ids.push_back(rows[i].number("id"));
+  }
+  TRY_VOID(kill_connections(sql, ids));
+  return ids.size();
+}
+
+}  // namespace baton::sidecar

@@ -1,0 +1,106 @@
+// Accounts: who exists, who may do what, and what goes into the binlog.
+
+#include "tests/mysql/cluster.h"
+
+namespace baton::test {
+namespace {
+
+using sidecar::Session;
+
+constexpr const char* kReplicaUuid = "11111111-2222-3333-4444-555555555555";
+
+class AccountsTest : public Cluster {
+ protected:
+  void SetUp() override {
+    Cluster::SetUp();
+    make_members(1);
+  }
+};
+
+TEST_F(AccountsTest, AreMadeOnceOnAClosedServer) {
+  auto& one = member(0);
+  EXPECT_EQ(value(one, "SELECT @@super_read_only"), "1");
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_OK(one.admin->bootstrap_accounts(never_, passwords_));
+    ASSERT_OK(one.admin->ensure_replication_account(never_, kReplicaUuid, passwords_));
+    ASSERT_OK(one.admin->ensure_application_account(never_, "my_app", "app", passwords_));
+    if (round == 0) run(one, "SET @before = 1");
+  }
+  EXPECT_EQ(value(one, "SELECT @@super_read_only"), "1");
+  EXPECT_EQ(value(one, "SELECT @@read_only"), "1");
+  // Binlogged: 3 statements of the clone account, 3 of the replication account, 4 of the application's.
+  EXPECT_EQ(executed(one).to_string(), one.uuid + ":1-10");
+  EXPECT_EQ(sidecar::replication_account(kReplicaUuid), "baton_r_111111112222333344445555");
+  EXPECT_EQ(value(one, "SELECT GROUP_CONCAT(User ORDER BY User) FROM mysql.user WHERE Host='%'"),
+            "app,baton_clone,baton_r_111111112222333344445555");
+  const auto now = state(one);
+  EXPECT_TRUE(now.app_account);
+  EXPECT_FALSE(now.clone_unlocked);
+  EXPECT_EQ(now.replication_accounts, (std::vector<wire::ReplicationAccount>{{kReplicaUuid, false}}));
+  ASSERT_OK(one.admin->allow_clone(never_, true));
+  EXPECT_TRUE(state(one).clone_unlocked);
+  ASSERT_OK(one.admin->allow_clone(never_, false));
+  EXPECT_FALSE(state(one).clone_unlocked);
+
+  EXPECT_EQ(one.admin->ensure_application_account(never_, "mysql", "app2", passwords_).error().kind, ErrorKind::kTerminal);
+  EXPECT_EQ(one.admin->ensure_application_account(never_, "a", "baton_x", passwords_).error().kind, ErrorKind::kTerminal);
+  EXPECT_EQ(one.admin->ensure_replication_account(never_, "x", passwords_).error().kind, ErrorKind::kTerminal);
+}
+
+TEST_F(AccountsTest, HaveNoMorePrivilegesThanTheyNeed) {
+  auto& one = member(0);
+  ASSERT_OK(one.admin->bootstrap_accounts(never_, passwords_));
+  ASSERT_OK(one.admin->ensure_replication_account(never_, kReplicaUuid, passwords_));
+  ASSERT_OK(one.admin->ensure_application_account(never_, "my_app", "app", passwords_));
+  ASSERT_OK(one.admin->allow_clone(never_, true));
+  ASSERT_OK(one.admin->open(never_, GtidSet()));
+  EXPECT_EQ(value(one, "SHOW GRANTS FOR baton_clone"), "GRANT USAGE ON *.* TO `baton_clone`@`%`");
+  EXPECT_EQ(value(one, "SELECT GROUP_CONCAT(PRIV) FROM mysql.global_grants WHERE USER LIKE 'baton%' OR USER='app'"), "BACKUP_ADMIN");
+  run(one, "CREATE DATABASE myXapp");
+
+  auto app = client(one, "app", passwords_.application);
+  ASSERT_TRUE(app) << app.error().text;
+  ASSERT_OK(app->run(never_, "CREATE TABLE my_app.t (i INT PRIMARY KEY)"));
+  ASSERT_OK(app->run(never_, "INSERT INTO my_app.t VALUES (1)"));
+  for (const char* refused : {"SHUTDOWN", "SET GLOBAL max_connections=10", "SET SESSION sql_log_bin=0", "STOP REPLICA",
+                              "SET GLOBAL read_only=ON", "RESET BINARY LOGS AND GTIDS", "CREATE USER x", "CREATE DATABASE y",
+                              "SET SESSION gtid_next='11111111-2222-3333-4444-555555555555:1'", "FLUSH TABLES WITH READ LOCK",
+                              "SELECT User FROM mysql.user", "CREATE TABLE myXapp.t (i INT)",
+                              "CLONE LOCAL DATA DIRECTORY='/tmp/x'", "SET PERSIST sync_binlog=0", "KILL 1",
+                              "CREATE TABLE my_app.m (i INT) ENGINE=MyISAM"}) {
+    EXPECT_FALSE(app->run(never_, refused)) << refused;
+  }
+  auto replica = client(one, sidecar::replication_account(kReplicaUuid), passwords_.replication);
+  ASSERT_TRUE(replica) << replica.error().text;
+  EXPECT_FALSE(replica->run(never_, "SELECT * FROM my_app.t"));
+  EXPECT_FALSE(replica->run(never_, "SHUTDOWN"));
+}
+
+TEST_F(AccountsTest, OfBatonNeedTls) {
+  auto& one = member(0);
+  ASSERT_OK(one.admin->bootstrap_accounts(never_, passwords_));
+  ASSERT_OK(one.admin->ensure_replication_account(never_, kReplicaUuid, passwords_));
+  for (const std::string& user : {sidecar::replication_account(kReplicaUuid), std::string(sidecar::kCloneAccount)}) {
+    EXPECT_EQ(value(one, "SELECT ssl_type FROM mysql.user WHERE User='" + user + "'"), "ANY") << user;
+  }
+  // Locked until a clone runs.
+  const auto locked = client(one, sidecar::kCloneAccount, passwords_.clone);
+  ASSERT_FALSE(locked);
+  EXPECT_EQ(locked.error().number, 3118U) << locked.error().text;
+  EXPECT_FALSE(locked.error().text.contains(passwords_.clone));
+}
+
+TEST_F(AccountsTest, NewPasswordsHoldBesideTheOldOnes) {
+  auto& one = member(0);
+  ASSERT_OK(one.admin->ensure_replication_account(never_, kReplicaUuid, passwords_));
+  ASSERT_OK(one.admin->ensure_application_account(never_, "a", "app", passwords_));
+  ASSERT_OK(one.admin->set_passwords(never_, {.replication = "new1", .clone = "new2", .application = "new3"}));
+  for (const std::string& password : {passwords_.application, std::string("new3")}) {
+    EXPECT_TRUE(client(one, "app", password)) << password;
+  }
+  EXPECT_TRUE(client(one, sidecar::replication_account(kReplicaUuid), "new1"));
+  EXPECT_FALSE(client(one, "app", "new1"));
+}
+
+}  // namespace
+}  // namespace baton::test

@@ -1,0 +1,223 @@
+// The replication channel: following, swapping the receiver, acks, and who may be connected.
+
+#include <algorithm>
+#include <csignal>
+#include <thread>
+
+#include "tests/mysql/cluster.h"
+
+namespace baton::test {
+namespace {
+
+using namespace std::chrono_literals;
+using sidecar::Session;
+using wire::Thread;
+
+class ChannelTest : public Cluster {
+ protected:
+  void insert(const Member& primary, int rows = 1) {
+    for (int i = 0; i < rows; ++i) run(primary, "INSERT INTO app_db.t (note) VALUES ('row')");
+  }
+  std::string rows_of(const Member& member) { return value(member, "SELECT COUNT(*) FROM app_db.t"); }
+  bool applied(const Member& member, const Member& primary) {
+    return eventually([&] { return executed(member).contains(executed(primary)); });
+  }
+};
+
+TEST_F(ChannelTest, AcksAreSwitchedByFollow) {
+  make_replicated(2, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& [primary, replica] = std::tie(member(0), member(1));
+  auto now = state(replica);
+  EXPECT_EQ(now.channel.receiver, Thread::kRunning) << now.channel.receiver_error;
+  EXPECT_EQ(now.channel.applier, Thread::kRunning) << now.channel.applier_error;
+  EXPECT_EQ(now.channel.source_uuid, primary.uuid);
+  EXPECT_FALSE(now.semi_sync.replica_active);
+  EXPECT_EQ(state(primary).dump_threads, (std::vector<wire::DumpThread>{{replica.uuid, "127.0.0.1"}}));
+  EXPECT_EQ(value(replica, "SELECT SSL_ALLOWED FROM performance_schema.replication_connection_configuration"), "YES");
+
+  ASSERT_OK(follow(replica, primary, true));
+  EXPECT_TRUE(eventually([&] { return state(replica).semi_sync.replica_active; }));
+  ASSERT_OK(primary.admin->wait_ackers(never_, 1, 5s));
+  ASSERT_OK(primary.admin->set_ack_count(never_, 1));
+  EXPECT_TRUE(state(primary).semi_sync.source_active);
+  insert(primary);
+  EXPECT_TRUE(applied(replica, primary));
+
+  // The same again changes nothing: the receiver's connection stays.
+  const std::string dump = "SELECT MAX(PROCESSLIST_ID) FROM performance_schema.threads WHERE PROCESSLIST_COMMAND LIKE 'Binlog%'";
+  const auto connection = value(primary, dump);
+  const double again = milliseconds_of([&] { ASSERT_OK(follow(replica, primary, true)); });
+  EXPECT_EQ(value(primary, dump), connection);
+  GTEST_LOG_(INFO) << std::format("follow that changes nothing: {:.1f} ms", again);
+
+  ASSERT_OK(primary.admin->set_ack_count(never_, 0));
+  const double off = milliseconds_of([&] { ASSERT_OK(follow(replica, primary, false)); });
+  GTEST_LOG_(INFO) << std::format("follow that switches acks off: {:.1f} ms", off);
+  EXPECT_FALSE(state(replica).semi_sync.replica_active);
+  const auto missing = primary.admin->wait_ackers(never_, 1, 20ms);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().kind, ErrorKind::kRetry);
+}
+
+TEST_F(ChannelTest, TheWrongServerIsNotFollowed) {
+  make_replicated(3, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto order = follow_order(member(0), false);
+  order.source_uuid = "11111111-2222-3333-4444-555555555555";
+  const auto wrong = member(1).admin->follow(never_, order, passwords_);
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().kind, ErrorKind::kUnsafe) << wrong.error().what;
+  EXPECT_EQ(state(member(1)).channel.receiver, Thread::kStopped);
+  EXPECT_EQ(follow(member(0), member(1), false).error().kind, ErrorKind::kUnsafe);  // Open for writes.
+  EXPECT_EQ(follow(member(1), member(1), false).error().kind, ErrorKind::kUnsafe);
+  EXPECT_EQ(member(1).admin->allow_clone(never_, true).error().kind, ErrorKind::kUnsafe);  // Would be errant.
+  EXPECT_FALSE(executed(member(1)).minus(executed(member(0))).size());
+}
+
+TEST_F(ChannelTest, ASwapKeepsRelayLogs) {
+  make_replicated(3, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  auto& replica = member(1);
+  ASSERT_TRUE(applied(member(2), primary));
+  // The applier hangs behind a lock; what comes after it is only in relay logs.
+  auto blocker = replica.server->connect();
+  ASSERT_TRUE(blocker);
+  ASSERT_TRUE(blocker->query("LOCK INSTANCE FOR BACKUP"));
+  auto table_lock = replica.server->connect();
+  ASSERT_TRUE(table_lock->query("LOCK TABLES app_db.t READ"));
+  insert(primary, 20);
+  const auto wanted = executed(primary);
+  ASSERT_TRUE(eventually([&] { return GtidSet::parse(state(replica).channel.retrieved)->contains(wanted.of_uuid(primary.uuid).minus(executed(replica))); }));
+
+  const double stop_took = milliseconds_of([&] {
+    const auto received = replica.admin->stop_receiver(never_);
+    ASSERT_TRUE(received) << received.error().what;
+    EXPECT_TRUE(received->united(executed(replica)).contains(wanted));
+  });
+  primary.server->kill();
+  const double swap_took = milliseconds_of([&] { ASSERT_OK(follow(replica, member(2), false)); });
+  GTEST_LOG_(INFO) << std::format("stop_receiver {:.1f} ms, follow to another source {:.1f} ms", stop_took, swap_took);
+  const auto retrieved = GtidSet::parse(state(replica).channel.retrieved);
+  EXPECT_TRUE(retrieved->united(executed(replica)).contains(wanted));
+
+  // Stopped by a person, with everything unapplied: follow starts it before it changes the source.
+  run(replica, "STOP REPLICA IO_THREAD");
+  ASSERT_TRUE(table_lock->query("UNLOCK TABLES"));
+  ASSERT_TRUE(blocker->query("UNLOCK INSTANCE"));
+  ASSERT_OK(replica.admin->wait_applied(never_, wanted, 5s));
+  EXPECT_EQ(rows_of(replica), "20");
+}
+
+TEST_F(ChannelTest, AStoppedApplierIsStartedBeforeTheSourceIsChanged) {
+  make_replicated(3, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  auto& replica = member(1);
+  ASSERT_TRUE(applied(replica, primary));
+  ASSERT_TRUE(applied(member(2), primary));
+  run(replica, "STOP REPLICA SQL_THREAD");
+  insert(primary, 10);
+  const auto wanted = executed(primary);
+  ASSERT_TRUE(eventually([&] { return GtidSet::parse(state(replica).channel.retrieved)->united(executed(replica)).contains(wanted); }));
+  const auto received = replica.admin->stop_receiver(never_);
+  ASSERT_TRUE(received);
+  ASSERT_OK(member(2).admin->stop_receiver(never_));
+  ASSERT_OK(follow(replica, member(2), false));
+  ASSERT_OK(replica.admin->wait_applied(never_, wanted, 5s));
+  EXPECT_EQ(rows_of(replica), "10");
+}
+
+TEST_F(ChannelTest, ABrokenApplierKeepsItsRelayLogs) {
+  make_replicated(3, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  auto& replica = member(1);
+  insert(primary, 3);
+  ASSERT_TRUE(applied(replica, primary));
+  // A row that is missing here stops the applier for good (1032).
+  run(replica, "SET GLOBAL super_read_only=OFF");
+  auto session = replica.server->connect();
+  ASSERT_OK(session->run({"SET sql_log_bin=0", "DELETE FROM app_db.t WHERE id=2"}));
+  run(primary, "DELETE FROM app_db.t WHERE id=2");
+  insert(primary, 5);
+  const auto wanted = executed(primary);
+  ASSERT_TRUE(eventually([&] {
+    const auto channel = state(replica).channel;
+    return channel.applier == Thread::kStopped && GtidSet::parse(channel.retrieved)->united(executed(replica)).contains(wanted);
+  }));
+  const auto refused = follow(replica, member(2), false);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kUnsafe) << refused.error().what;
+  EXPECT_TRUE(GtidSet::parse(state(replica).channel.retrieved)->united(executed(replica)).contains(wanted));
+  // The same source, too, when only acks change: nothing is purged by that.
+  const auto open = replica.admin->open(never_, GtidSet());
+  ASSERT_FALSE(open);
+  EXPECT_EQ(open.error().kind, ErrorKind::kUnsafe) << open.error().what;
+  EXPECT_TRUE(GtidSet::parse(state(replica).channel.retrieved)->united(executed(replica)).contains(wanted));
+}
+
+TEST_F(ChannelTest, ExpelledReplicasAndStrangersAreGone) {
+  make_replicated(3, 1);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  const double took = milliseconds_of([&] { ASSERT_OK(primary.admin->expel_replica(never_, member(1).uuid)); });
+  GTEST_LOG_(INFO) << std::format("expel_replica: {:.1f} ms", took);
+  auto now = state(primary);
+  EXPECT_EQ(now.dump_threads, (std::vector<wire::DumpThread>{{member(2).uuid, "127.0.0.1"}}));
+  EXPECT_EQ(now.semi_sync.clients, 1);
+  EXPECT_TRUE(std::ranges::contains(now.replication_accounts, wire::ReplicationAccount{member(1).uuid, true}));
+  EXPECT_TRUE(eventually([&] { return !state(member(1)).channel.receiver_error.empty(); }));
+  EXPECT_TRUE(eventually([&] { return state(member(1)).channel.receiver_error.contains("locked"); }));
+  // Not binlogged: the other replica's copy of the account is as it was.
+  EXPECT_TRUE(std::ranges::contains(state(member(2)).replication_accounts, wire::ReplicationAccount{member(1).uuid, false}));
+  ASSERT_OK(primary.admin->expel_replica(never_, member(1).uuid));
+  ASSERT_OK(primary.admin->ensure_replication_account(never_, member(1).uuid, passwords_));
+  ASSERT_OK(primary.admin->wait_ackers(never_, 2, 5s));
+
+  auto killed = primary.admin->kill_strangers(never_, {member(1).uuid, member(2).uuid});
+  ASSERT_TRUE(killed) << killed.error().what;
+  EXPECT_EQ(*killed, std::vector<wire::DumpThread>{});
+  killed = primary.admin->kill_strangers(never_, {member(2).uuid});
+  ASSERT_TRUE(killed) << killed.error().what;
+  EXPECT_EQ(*killed, (std::vector<wire::DumpThread>{{member(1).uuid, "127.0.0.1"}}));
+}
+
+TEST_F(ChannelTest, ClientsSessionsAreKilled) {
+  make_replicated(2, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  ASSERT_TRUE(applied(member(1), member(0)));
+  auto on_primary = client(member(0), kUser, passwords_.application);
+  auto on_replica = client(member(1), kUser, passwords_.application);
+  ASSERT_TRUE(on_primary && on_replica);
+  EXPECT_EQ(member(1).admin->kill_sessions(never_), 1U);
+  EXPECT_FALSE(on_replica->value(never_, "SELECT 1"));
+  EXPECT_EQ(member(0).admin->kill_sessions(never_), 1U);
+  EXPECT_FALSE(on_primary->value(never_, "SELECT 1"));
+  EXPECT_EQ(state(member(1)).channel.receiver, Thread::kRunning);
+  EXPECT_EQ(state(member(1)).channel.applier, Thread::kRunning);
+}
+
+TEST_F(ChannelTest, StateIsReadWhileAReceiverIsSlowToStop) {
+  make_replicated(2, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  member(0).server->send_signal(SIGSTOP);
+  // The heartbeat stays away for replica_net_timeout, then the receiver redials a server that never answers.
+  EXPECT_TRUE(eventually([&] { return state(member(1)).channel.receiver == Thread::kConnecting; }));
+  std::jthread stopper([&] {
+    const double took = milliseconds_of([&] { EXPECT_TRUE(member(1).admin->stop_receiver(never_)); });
+    GTEST_LOG_(INFO) << std::format("stop_receiver of a receiver that redials: {:.0f} ms", took);
+  });
+  double slowest = 0;
+  EXPECT_TRUE(eventually([&] {
+    wire::Sql now;
+    slowest = std::max(slowest, milliseconds_of([&] { now = state(member(1)); }));
+    return now.channel.receiver == Thread::kStopped;
+  }));
+  GTEST_LOG_(INFO) << std::format("slowest read_state meanwhile: {:.1f} ms", slowest);
+  member(0).server->send_signal(SIGCONT);
+}
+
+}  // namespace
+}  // namespace baton::test

@@ -1,0 +1,103 @@
+// Promotion by SQL, from a dead primary to the next acknowledged write.
+
+#include <csignal>
+
+#include "tests/mysql/cluster.h"
+
+namespace baton::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class PromotionTest : public Cluster {};
+
+TEST_F(PromotionTest, OpenRefusesWhatIsNotWhole) {
+  make_replicated(2, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  auto& replica = member(1);
+  run(replica, "STOP REPLICA SQL_THREAD");
+  run(primary, "INSERT INTO app_db.t (note) VALUES ('late')");
+  const auto target = executed(primary);
+  ASSERT_TRUE(eventually([&] { return GtidSet::parse(state(replica).channel.retrieved)->united(executed(replica)).contains(target); }));
+  ASSERT_OK(replica.admin->stop_receiver(never_));
+
+  const auto missing = replica.admin->open(never_, target);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().kind, ErrorKind::kUnsafe) << missing.error().what;
+  EXPECT_TRUE(missing.error().what.contains(target.minus(executed(replica)).to_string())) << missing.error().what;
+  // The last copy of a received transaction is kept even if the target does not name it.
+  const auto unapplied = replica.admin->open(never_, executed(replica));
+  ASSERT_FALSE(unapplied);
+  EXPECT_EQ(unapplied.error().kind, ErrorKind::kUnsafe) << unapplied.error().what;
+  EXPECT_TRUE(state(replica).super_read_only);
+
+  const auto waited = replica.admin->wait_applied(never_, target, 50ms);
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().kind, ErrorKind::kRetry);
+  run(replica, "START REPLICA SQL_THREAD");
+  ASSERT_OK(replica.admin->wait_applied(never_, target, 5s));
+  ASSERT_OK(replica.admin->open(never_, target));
+  const auto now = state(replica);
+  EXPECT_FALSE(now.read_only);
+  EXPECT_FALSE(now.super_read_only);
+  EXPECT_EQ(now.channel, wire::Channel{});
+  ASSERT_OK(replica.admin->open(never_, target));
+}
+
+TEST_F(PromotionTest, OfAKilledPrimary) {
+  make_replicated(3, 1);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  auto& candidate = member(1);
+  auto& other = member(2);
+  for (int i = 0; i < 20; ++i) run(primary, "INSERT INTO app_db.t (note) VALUES ('acked')");
+  const auto acked = executed(primary);
+  primary.server->kill();
+
+  std::vector<std::pair<std::string, double>> steps;
+  const auto step = [&](const std::string& name, const std::function<Result<void>()>& call) {
+    Result<void> done;
+    steps.emplace_back(name, milliseconds_of([&] { done = call(); }));
+    EXPECT_TRUE(done) << name << ": " << (done ? "" : done.error().what);
+  };
+  GtidSet target;
+  const auto stop_receiver = [&](Member& member) -> Result<void> {
+    TRY(received, member.admin->stop_receiver(never_));
+    target = target.united(received).united(executed(member));
+    return {};
+  };
+  step("stop_receiver of the candidate", [&] { return stop_receiver(candidate); });
+  step("stop_receiver of the other", [&] { return stop_receiver(other); });
+  EXPECT_TRUE(target.contains(acked));
+  // The dead primary's address answers nobody: the candidate gets what it misses from the other, here nothing.
+  step("wait_applied", [&] { return candidate.admin->wait_applied(never_, target, 5s); });
+  step("set_ack_count", [&] { return candidate.admin->set_ack_count(never_, 1); });
+  step("follow of the other", [&] { return follow(other, candidate, true); });
+  step("wait_ackers", [&] { return candidate.admin->wait_ackers(never_, 1, 5s); });
+  step("open", [&] { return candidate.admin->open(never_, target); });
+  auto session = client(candidate, kUser, passwords_.application);
+  ASSERT_TRUE(session) << session.error().text;
+  step("first acknowledged write", [&] { return session->run(never_, "INSERT INTO app_db.t (note) VALUES ('first')"); });
+  double sum = 0;
+  for (const auto& [name, took] : steps) {
+    GTEST_LOG_(INFO) << std::format("{:>32}: {:6.1f} ms", name, took);
+    sum += took;
+  }
+  GTEST_LOG_(INFO) << std::format("{:>32}: {:6.1f} ms", "promotion, one step after another", sum);
+
+  EXPECT_EQ(value(candidate, "SELECT COUNT(*) FROM app_db.t WHERE note='acked'"), "20");
+  EXPECT_TRUE(state(candidate).semi_sync.source_active);
+  EXPECT_TRUE(eventually([&] { return value(other, "SELECT COUNT(*) FROM app_db.t WHERE note='first'") == "1"; }));
+
+  // The old primary comes back closed, and follows.
+  ASSERT_OK(primary.server->start());
+  EXPECT_TRUE(state(primary).super_read_only);
+  ASSERT_OK(candidate.admin->ensure_replication_account(never_, primary.uuid, passwords_));
+  ASSERT_OK(follow(primary, candidate, true));
+  EXPECT_TRUE(eventually([&] { return executed(primary).contains(executed(candidate)); }));
+  EXPECT_EQ(state(primary).channel.receiver_error, "");
+}
+
+}  // namespace
+}  // namespace baton::test

@@ -1,0 +1,96 @@
+// What read_state says, and what it costs.
+
+#include <algorithm>
+#include <thread>
+
+#include "tests/mysql/cluster.h"
+
+namespace baton::test {
+namespace {
+
+using sidecar::Session;
+
+class StateTest : public Cluster {};
+
+TEST_F(StateTest, OfAFreshServerHasNoDrift) {
+  make_members(1);
+  const auto now = state(member(0));
+  EXPECT_TRUE(now.version.starts_with("9.") || now.version.starts_with("8.4")) << now.version;
+  EXPECT_TRUE(now.read_only);
+  EXPECT_TRUE(now.super_read_only);
+  EXPECT_EQ(now.gtid_executed, "");
+  EXPECT_EQ(now.drift, std::vector<std::string>{});
+  EXPECT_EQ(now.channel, wire::Channel{});
+  EXPECT_EQ(now.semi_sync, (wire::SemiSync{.wait_for_count = 1}));
+}
+
+TEST_F(StateTest, NamesEachDrift) {
+  make_members(1);
+  run(member(0), "SET GLOBAL sync_binlog=0");
+  run(member(0), "SET GLOBAL innodb_flush_log_at_trx_commit=2");
+  run(member(0), "SET GLOBAL rpl_semi_sync_source_timeout=10000");
+  run(member(0), "SET GLOBAL rpl_semi_sync_source_wait_point=AFTER_COMMIT");
+  run(member(0), "SET GLOBAL local_infile=ON");
+  EXPECT_EQ(state(member(0)).drift,
+            (std::vector<std::string>{"sync_binlog is 0, not 1", "innodb_flush_log_at_trx_commit is 2, not 1",
+                                      "rpl_semi_sync_source_wait_point is AFTER_COMMIT, not AFTER_SYNC",
+                                      "rpl_semi_sync_source_timeout is 10000, not 1000000000000000",
+                                      "local_infile is ON, not OFF"}));
+  run(member(0), "SET GLOBAL super_read_only=OFF");
+  run(member(0), "UNINSTALL PLUGIN rpl_semi_sync_source");
+  const auto drift = state(member(0)).drift;
+  EXPECT_TRUE(std::ranges::contains(drift, "rpl_semi_sync_source_wait_point is missing"));
+  EXPECT_TRUE(std::ranges::contains(drift, "sync_binlog is 0, not 1"));
+}
+
+TEST_F(StateTest, CostsLittle) {
+  make_replicated(2, 1);
+  ASSERT_FALSE(HasFatalFailure());
+  const auto median = [&](Member& one) {
+    std::vector<double> times;
+    for (int i = 0; i < 201; ++i) times.push_back(milliseconds_of([&] { EXPECT_TRUE(one.admin->read_state(never_)); }));
+    std::ranges::sort(times);
+    GTEST_LOG_(INFO) << std::format("read_state: median {:.2f} ms, 99th percentile {:.2f} ms", times[100], times[198]);
+    return times[100];
+  };
+  EXPECT_LT(median(member(0)), 10.0);
+  EXPECT_LT(median(member(1)), 10.0);
+  std::vector<Session> clients;
+  for (int i = 0; i < 200; ++i) {
+    auto session = client(member(0), kUser, passwords_.application);
+    ASSERT_TRUE(session) << session.error().text;
+    clients.push_back(*std::move(session));
+  }
+  GTEST_LOG_(INFO) << "with 200 client connections:";
+  EXPECT_LT(median(member(0)), 20.0);
+}
+
+TEST_F(StateTest, TransactionsThatWaitForAcksAreOwned) {
+  make_replicated(2, 1);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  const auto executed_before = executed(primary);
+  const auto received = member(1).admin->stop_receiver(never_);
+  ASSERT_TRUE(received) << received.error().what;
+  std::jthread writer([&] { static_cast<void>(primary.server->query("INSERT INTO app_db.t (note) VALUES ('waits')")); });
+  EXPECT_TRUE(eventually([&] { return state(primary).semi_sync.waiting_sessions == 1; }));
+  const auto now = state(primary);
+  EXPECT_EQ(now.gtid_executed, executed_before.to_string());
+  const auto owned = GtidSet::parse(now.gtid_owned);
+  ASSERT_TRUE(owned);
+  EXPECT_EQ(owned->size(), 1U) << now.gtid_owned;
+  EXPECT_TRUE(now.semi_sync.source_active);
+
+  // An account that a missing acker waits for must not wait for an ack itself.
+  const double took = milliseconds_of([&] {
+    ASSERT_OK(primary.admin->ensure_replication_account(never_, "11111111-2222-3333-4444-555555555555", passwords_));
+  });
+  EXPECT_LT(took, 2000);
+  ASSERT_OK(follow(member(1), primary, true));
+  writer.join();
+  EXPECT_TRUE(executed(primary).contains(*owned));
+  EXPECT_EQ(state(primary).gtid_owned, "");
+}
+
+}  // namespace
+}  // namespace baton::test

@@ -1,0 +1,311 @@
+#include "sidecar/local/member_machine.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+
+namespace baton::sidecar {
+namespace {
+
+using wire::Directory;
+using wire::Hold;
+using wire::Process;
+using enum GateAction;
+
+constexpr const char* kUuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+
+/// A machine with a hand-driven clock; every save succeeds at once unless told otherwise.
+struct Bench {
+  explicit Bench(EpochRecord record) : machine({.member = "shop-0", .pod_uid = "uid", .boot_id = {}, .sidecar_id = {}}, record) {}
+
+  static EpochRecord record_of(Directory directory) {
+    EpochRecord record;
+    record.uuid = kUuid;
+    record.server_id = 7;
+    record.directory = directory;
+    return record;
+  }
+
+  /// Does the saves, as Member does; gives all that was asked of the gate.
+  std::vector<GateAction> run(Effects effects) {
+    std::vector<GateAction> actions;
+    while (!effects.none()) {
+      actions.append_range(effects.gate);
+      scanned = scanned || effects.scan_logs;
+      saves += effects.save ? 1 : 0;
+      effects = effects.save ? machine.on_saved(save_error, now) : Effects{};
+    }
+    return actions;
+  }
+  wire::Order order(std::int64_t epoch, std::int64_t revision) const {
+    return {.epoch = epoch, .revision = revision, .member = "shop-0", .pod_uid = "uid", .command = wire::Permit{}};
+  }
+  void admit(std::int64_t epoch, std::int64_t revision) {
+    auto effects = machine.admit(order(epoch, revision));
+    ASSERT_TRUE(effects) << effects.error().what;
+    run(*std::move(effects));
+  }
+  /// From nothing to a server that answers, as pid.
+  void bring_up(int pid) {
+    run(machine.on_process_list(std::nullopt, now));
+    EXPECT_EQ(run(machine.on_gate_idle(now)), std::vector{kStart});
+    run(machine.on_gate_running(pid, false));
+    run(machine.on_sql({}, now));
+    EXPECT_EQ(state().process, Process::kRunning);
+  }
+  std::vector<GateAction> exit(int pid, int signal) {
+    auto actions = run(machine.on_process_ended(pid, now));
+    actions.append_range(
+        run(machine.on_gate_exited(pid, {.status = {}, .signal = signal, .ordered = false}, "last words", now)));
+    return actions;
+  }
+  const wire::MemberState& state() const { return machine.state(); }
+
+  MemberMachine machine;
+  Instant now{std::chrono::hours(1)};
+  std::string save_error;
+  bool scanned = false;
+  int saves = 0;
+};
+
+TEST(MemberMachine, AReplicaIsStartedByItselfAndAgainAfterItEnds) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  EXPECT_EQ(bench.exit(10, SIGSEGV), std::vector{kStart});
+  EXPECT_EQ(bench.state().process, Process::kStarting);
+  EXPECT_EQ(bench.state().last_exit->signal, SIGSEGV);
+  EXPECT_EQ(bench.state().hold, Hold::kNone);
+}
+
+TEST(MemberMachine, NothingIsKnownBeforeTheGateSpoke) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  EXPECT_TRUE(bench.run(bench.machine.on_process_list(std::nullopt, bench.now)).empty());
+  EXPECT_EQ(bench.state().process, Process::kUnknown);
+  bench.run(bench.machine.on_gate_idle(bench.now));
+  EXPECT_EQ(bench.state().process, Process::kStarting);
+}
+
+TEST(MemberMachine, AnEmptyDirectoryWaitsForAnOrder) {
+  Bench bench(Bench::record_of(Directory::kEmpty));
+  EXPECT_TRUE(bench.run(bench.machine.on_gate_idle(bench.now)).empty());
+  EXPECT_EQ(bench.state().process, Process::kNotRunning);
+  EXPECT_TRUE(bench.run(bench.machine.on_tick(bench.now + std::chrono::hours(1))).empty());
+}
+
+TEST(MemberMachine, AnOpenServersEndIsHeldWhoeverEndedIt) {
+  for (const bool ordered : {false, true}) {
+    Bench bench(Bench::record_of(Directory::kInitialized));
+    bench.bring_up(10);
+    bench.admit(1, 1);
+    bench.run(bench.machine.mark_open(1));
+    if (ordered) EXPECT_EQ(bench.run(bench.machine.on_gate_terminating()), std::vector{kKill});
+    EXPECT_TRUE(bench.exit(10, SIGKILL).empty()) << "not started again";
+    EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary);
+    EXPECT_EQ(bench.state().last_exit->ordered, ordered);
+    EXPECT_TRUE(bench.scanned);
+    EXPECT_TRUE(bench.run(bench.machine.on_tick(bench.now + std::chrono::hours(1))).empty());
+    EXPECT_FALSE(bench.machine.record()->open);
+  }
+}
+
+TEST(MemberMachine, AFreshSidecarFindsADeadPrimaryWithoutTheGate) {
+  auto record = Bench::record_of(Directory::kInitialized);
+  record.epoch = record.opened_epoch = 1;
+  record.open = true;
+  Bench bench(record);
+  bench.run(bench.machine.on_process_list(std::nullopt, bench.now));
+  EXPECT_EQ(bench.state().process, Process::kNotRunning);
+  EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary);
+  EXPECT_TRUE(bench.run(bench.machine.on_gate_idle(bench.now)).empty());
+}
+
+TEST(MemberMachine, AFreshSidecarFindsALivingPrimary) {
+  auto record = Bench::record_of(Directory::kInitialized);
+  record.epoch = record.opened_epoch = 1;
+  record.open = true;
+  Bench bench(record);
+  EXPECT_EQ(bench.machine.on_process_list(10, bench.now).watch, 10);
+  EXPECT_TRUE(bench.run(bench.machine.on_gate_running(10, false)).empty());
+  bench.run(bench.machine.on_sql({}, bench.now));
+  EXPECT_EQ(bench.state().process, Process::kRunning);
+  EXPECT_EQ(bench.state().hold, Hold::kNone);
+}
+
+TEST(MemberMachine, AGateThatDialsAnewWithOldNewsChangesNothing) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  EXPECT_EQ(bench.exit(10, SIGSEGV), std::vector{kStart});
+  bench.run(bench.machine.on_gate_running(11, false));
+  bench.run(bench.machine.on_sql({}, bench.now));
+  bench.run(bench.machine.on_gate_lost());
+  EXPECT_TRUE(bench.exit(10, SIGSEGV).empty());
+  EXPECT_TRUE(bench.run(bench.machine.on_gate_running(11, false)).empty());
+  EXPECT_EQ(bench.state().process, Process::kRunning);
+  EXPECT_EQ(bench.machine.pid(), 11);
+}
+
+TEST(MemberMachine, AFenceHoldsUntilPermitted) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  EXPECT_EQ(bench.run(bench.machine.fence()), std::vector{kKill});
+  EXPECT_EQ(bench.state().hold, Hold::kFenced);
+  EXPECT_TRUE(bench.exit(10, SIGKILL).empty());
+  EXPECT_TRUE(bench.state().last_exit->ordered);
+  EXPECT_EQ(bench.state().process, Process::kNotRunning);
+  EXPECT_EQ(bench.run(bench.machine.permit(bench.now)), std::vector{kStart});
+  EXPECT_EQ(bench.state().hold, Hold::kNone);
+}
+
+TEST(MemberMachine, AFenceThatOvertakesAStartIsNotLost) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  EXPECT_EQ(bench.run(bench.machine.on_gate_idle(bench.now)), std::vector{kStart});
+  EXPECT_EQ(bench.run(bench.machine.fence()), std::vector{kKill});
+  EXPECT_EQ(bench.run(bench.machine.on_gate_running(10, false)), std::vector{kKill});
+}
+
+TEST(MemberMachine, NoStartBeforeTheRecordIsOnDisk) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.run(bench.machine.on_gate_idle(bench.now));
+  bench.run(bench.machine.on_gate_running(10, false));
+  bench.run(bench.machine.fence());
+  bench.exit(10, SIGKILL);
+  bench.save_error = "disk full";
+  EXPECT_TRUE(bench.run(bench.machine.permit(bench.now)).empty());
+  EXPECT_EQ(bench.state().hold, Hold::kFenced) << "the wire shows what is on disk";
+  EXPECT_EQ(bench.state().start_error, "disk full");
+  bench.save_error.clear();
+  EXPECT_EQ(bench.run(bench.machine.on_tick(bench.now)), std::vector{kStart});
+}
+
+TEST(MemberMachine, AServerThatNeverAnswersIsStartedEverMoreRarely) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  std::vector<int> seconds;
+  auto actions = bench.run(bench.machine.on_gate_idle(bench.now));
+  for (int pid = 10; pid < 18; ++pid) {
+    ASSERT_EQ(actions, std::vector{kStart});
+    bench.run(bench.machine.on_gate_running(pid, false));
+    const Instant ended = bench.now;
+    actions = bench.exit(pid, SIGABRT);
+    EXPECT_EQ(bench.state().start_error, "last words");
+    while (actions.empty()) {
+      bench.now += std::chrono::seconds(1);
+      actions = bench.run(bench.machine.on_tick(bench.now));
+    }
+    seconds.push_back(static_cast<int>((bench.now - ended) / std::chrono::seconds(1)));
+  }
+  EXPECT_EQ(seconds, (std::vector{1, 1, 2, 4, 8, 16, 30, 30}));
+  bench.run(bench.machine.on_gate_running(20, false));
+  bench.run(bench.machine.on_sql({}, bench.now));
+  EXPECT_EQ(bench.state().start_error, "");
+}
+
+TEST(MemberMachine, ADemandForRestartIsMetAtOnce) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  bench.run(bench.machine.on_process_ended(10, bench.now));
+  EXPECT_EQ(bench.run(bench.machine.on_gate_exited(10, {.status = 16, .signal = {}, .ordered = false}, "", bench.now)),
+            std::vector{kStart});
+}
+
+TEST(MemberMachine, OrdersBelowTheHighestSeenAreRefused) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.admit(2, 5);
+  EXPECT_EQ(bench.saves, 1);
+  bench.admit(2, 5);
+  EXPECT_EQ(bench.saves, 1) << "nothing new: no fsync";
+  bench.admit(2, 6);
+  EXPECT_EQ(bench.state().revision, 6);
+  for (const auto& [epoch, revision] : {std::pair(1, 99), std::pair(2, 5), std::pair(0, 0)}) {
+    const auto refused = bench.machine.admit(bench.order(epoch, revision));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::kUnsafe);
+    EXPECT_NE(refused.error().what.find("epoch 2 revision 6"), std::string::npos);
+  }
+  bench.admit(3, 1);
+  EXPECT_EQ(bench.state().epoch, 3);
+}
+
+TEST(MemberMachine, OrdersForAnotherPodAreRefused) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  auto order = bench.order(9, 9);
+  order.pod_uid = "the pod before";
+  EXPECT_EQ(bench.machine.admit(order).error().kind, ErrorKind::kUnsafe);
+  order = bench.order(9, 9);
+  order.member = "shop-1";
+  EXPECT_EQ(bench.machine.admit(order).error().kind, ErrorKind::kUnsafe);
+  EXPECT_EQ(bench.state().epoch, 0) << "their numbers are not taken up";
+}
+
+TEST(MemberMachine, ACorruptRecordStartsNothing) {
+  MemberMachine machine({.member = "shop-0", .pod_uid = "uid", .boot_id = {}, .sidecar_id = {}},
+                        fail(ErrorKind::kCorrupt, "cannot be trusted"));
+  EXPECT_TRUE(machine.on_gate_idle(Instant{}).gate.empty());
+  EXPECT_TRUE(machine.on_tick(Instant(std::chrono::hours(9))).gate.empty());
+  EXPECT_EQ(machine.state().start_error, "cannot be trusted");
+  EXPECT_FALSE(machine.admit({.epoch = 1, .revision = 1, .member = "shop-0", .pod_uid = "uid", .command = wire::Permit{}}));
+  EXPECT_FALSE(machine.begin_task(Task::kInitialize));
+}
+
+TEST(MemberMachine, SigtermKillsAPrimaryAndEndsAReplica) {
+  Bench replica(Bench::record_of(Directory::kCloned));
+  replica.bring_up(10);
+  EXPECT_EQ(replica.run(replica.machine.on_gate_terminating()), std::vector{kTerminate});
+  EXPECT_TRUE(replica.exit(10, SIGTERM).empty()) << "no start while the pod ends";
+  EXPECT_TRUE(replica.state().last_exit->ordered);
+}
+
+TEST(MemberMachine, LogsAreThoseOfTheLastScanWithWhatTheLogsLack) {
+  auto record = Bench::record_of(Directory::kCloned);
+  record.hold = Hold::kFenced;
+  record.outside_logs = std::string(kUuid) + ":1-3";
+  Bench bench(record);
+  bench.run(bench.machine.on_gate_idle(bench.now));
+  const int scan = bench.machine.scan();
+  bench.machine.on_logs(scan - 1, std::string(kUuid) + ":9");
+  EXPECT_FALSE(bench.state().logs_readable);
+  bench.machine.on_logs(scan, std::string(kUuid) + ":4-8");
+  EXPECT_TRUE(bench.state().logs_readable);
+  EXPECT_EQ(bench.state().logs_gtid_set, std::string(kUuid) + ":1-8");
+  bench.run(bench.machine.permit(bench.now));
+  EXPECT_FALSE(bench.state().logs_readable) << "mysqld writes again";
+}
+
+TEST(MemberMachine, PurgedTransactionsAreRemembered) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  wire::Sql sql;
+  sql.gtid_purged = std::string(kUuid) + ":1-3";
+  EXPECT_TRUE(bench.machine.on_sql(sql, bench.now).save);
+  EXPECT_EQ(bench.machine.record()->outside_logs, sql.gtid_purged);
+}
+
+TEST(MemberMachine, ATaskOwnsAnEmptyDirectoryAlone) {
+  Bench bench(Bench::record_of(Directory::kEmpty));
+  EXPECT_EQ(bench.machine.begin_task(Task::kClone).error().kind, ErrorKind::kRetry) << "the gate has not spoken";
+  bench.run(bench.machine.on_gate_idle(bench.now));
+  ASSERT_TRUE(bench.machine.begin_task(Task::kClone));
+  EXPECT_EQ(bench.machine.begin_task(Task::kInitialize).error().kind, ErrorKind::kRetry);
+  EXPECT_EQ(bench.run(*bench.machine.task_start(kInitialize)), std::vector{kInitialize});
+  EXPECT_EQ(bench.state().process, Process::kCloning);
+  bench.run(bench.machine.on_gate_running(10, true));
+  EXPECT_TRUE(bench.exit(10, SIGKILL).empty()) << "no start by itself within a task";
+  EXPECT_EQ(bench.run(*bench.machine.task_start(kStart)), std::vector{kStart});
+  bench.run(bench.machine.on_gate_running(11, false));
+  bench.run(bench.machine.on_sql({}, bench.now));
+  EXPECT_TRUE(bench.machine.answered());
+  EXPECT_FALSE(bench.state().sql) << "a scratch server's state is nobody's business";
+  EXPECT_EQ(bench.run(bench.machine.fail_task("the donor is away")), std::vector{kKill});
+  EXPECT_EQ(bench.state().start_error, "the donor is away");
+  EXPECT_EQ(bench.state().directory, Directory::kEmpty);
+  bench.exit(11, SIGKILL);
+  ASSERT_TRUE(bench.machine.begin_task(Task::kClone)) << "and again";
+}
+
+TEST(MemberMachine, AScratchServerOfAnEarlierSidecarIsEnded) {
+  Bench bench(Bench::record_of(Directory::kEmpty));
+  EXPECT_EQ(bench.run(bench.machine.on_process_list(10, bench.now)), std::vector{kKill});
+}
+
+}  // namespace
+}  // namespace baton::sidecar

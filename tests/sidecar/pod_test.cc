@@ -1,0 +1,263 @@
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <future>
+
+#include "engine/gtid/gtid_set.h"
+#include "tests/sidecar/pod.h"
+
+/// A whole member without Kubernetes: real gate, real sidecar, real mysqld.
+namespace baton::test {
+namespace {
+
+using std::chrono::milliseconds;
+using wire::Directory;
+using wire::Hold;
+using wire::MemberState;
+using wire::Process;
+
+bool is_running(const MemberState& state) { return state.process == Process::kRunning; }
+bool is_down(const MemberState& state) { return state.process == Process::kNotRunning; }
+bool logs_read(const MemberState& state) { return is_down(state) && state.logs_readable; }
+
+void start(Pod& pod) {
+  pod.start_sidecar();
+  pod.start_gate();
+}
+
+TEST(PodTest, KilledPrimaryIsToldHeldAndItsLogIsRead) {
+  Pod pod("shop-0");
+  start(pod);
+  ASSERT_TRUE(pod.wait_state(is_down));
+  EXPECT_EQ(pod.state().directory, Directory::kEmpty);
+  EXPECT_EQ(pod.get_plain("/readyz")->status, 503);
+  EXPECT_EQ(pod.give(wire::Initialize{.uuid = "another"})->error_kind, "Unsafe");
+  pod.become_primary();
+  ASSERT_FALSE(HasFailure());
+  EXPECT_EQ(pod.state().directory, Directory::kInitialized);
+  EXPECT_EQ(pod.must(wire::Initialize{.uuid = pod.state().uuid}).opened_epoch, 1) << "done already: nothing";
+  EXPECT_EQ(pod.give(wire::CloneFrom{.host = "h"})->error_kind, "Unsafe") << "the directory has a value";
+
+  auto sql = pod.sql();
+  EXPECT_EQ(sql.value("SELECT @@server_uuid").value_or(""), pod.state().uuid);
+  EXPECT_EQ(sql.value("SELECT @@server_id").value_or(""), std::to_string(pod.state().server_id));
+  ASSERT_TRUE(sql.run({"CREATE DATABASE app", "CREATE TABLE app.t (a INT PRIMARY KEY)", "INSERT INTO app.t VALUES (1)"}));
+  const auto executed = *GtidSet::parse(sql.value("SELECT @@gtid_executed").value_or("?"));
+  EXPECT_EQ(pod.get_plain("/readyz")->status, 200);
+  const auto metrics = pod.get_plain("/metrics");
+  EXPECT_NE(metrics->body.find("baton_member_open{member=\"shop-0\"} 1"), std::string::npos) << metrics->body;
+
+  ::kill(pod.mysqld_pid(), SIGKILL);
+  const auto told = pod.wait_state(is_down);
+  ASSERT_TRUE(told);
+  RecordProperty("death_told_milliseconds", static_cast<int>(told->count()));
+  EXPECT_LT(*told, milliseconds(400)) << "must not wait for the next period";
+  EXPECT_EQ(pod.state().hold, Hold::kCrashedPrimary);
+  ASSERT_TRUE(pod.wait_state(logs_read));
+  EXPECT_EQ(*GtidSet::parse(pod.state().logs_gtid_set), executed);
+  ASSERT_TRUE(pod.wait_state([](const auto& s) { return s.last_exit && s.last_exit->signal == SIGKILL; }));
+  EXPECT_FALSE(pod.state().last_exit->ordered);
+
+  // A deposed leader's late order does nothing; the rightful one's lets it start, read-only.
+  pod.epoch = 2;
+  pod.must(wire::Fence{});
+  EXPECT_EQ(pod.state().hold, Hold::kFenced);
+  pod.epoch = 1;
+  const auto late = pod.give(wire::Permit{});
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->error_kind, "Unsafe");
+  EXPECT_NE(late->error.find("epoch 2"), std::string::npos) << late->error;
+  pod.epoch = 2;
+  pod.must(wire::Permit{});
+  ASSERT_TRUE(pod.wait_state(is_running));
+  EXPECT_TRUE(pod.state().sql->super_read_only);
+  EXPECT_EQ(pod.state().hold, Hold::kNone);
+  EXPECT_EQ(*GtidSet::parse(pod.state().sql->gtid_executed), executed);
+  EXPECT_EQ(pod.state().opened_epoch, 1);
+  EXPECT_EQ(pod.must(wire::Open{.target = pod.state().sql->gtid_executed}).opened_epoch, 2);
+  pod.must(wire::Fence{});
+  EXPECT_TRUE(is_down(pod.state()));
+}
+
+TEST(PodTest, SidecarMayDieWhileMysqldLives) {
+  Pod pod("shop-0");
+  start(pod);
+  pod.become_primary();
+  ASSERT_FALSE(HasFailure());
+  const auto pid = pod.mysqld_pid();
+
+  pod.kill_sidecar();
+  pod.start_sidecar();
+  ASSERT_TRUE(pod.wait_state(is_running));
+  EXPECT_EQ(pod.mysqld_pid(), pid) << "nothing was started anew";
+  EXPECT_FALSE(pod.state().sql->read_only) << "still open";
+  EXPECT_EQ(pod.state().opened_epoch, 1);
+
+  // Now the primary dies while no sidecar looks.
+  pod.kill_sidecar();
+  ::kill(pid, SIGKILL);
+  pod.start_sidecar();
+  ASSERT_TRUE(pod.wait_state(logs_read));
+  EXPECT_EQ(pod.state().hold, Hold::kCrashedPrimary);
+  ASSERT_TRUE(pod.wait_state([](const auto& s) { return s.last_exit && s.last_exit->signal == SIGKILL; }));
+
+  // A gate that dies takes mysqld along, and a new one is not taken for a living server.
+  pod.must(wire::Permit{});
+  ASSERT_TRUE(pod.wait_state(is_running));
+  pod.gate().kill();
+  ASSERT_TRUE(pod.wait_state(is_down));
+  EXPECT_EQ(pod.state().hold, Hold::kNone) << "it was not open";
+  pod.start_gate();
+  ASSERT_TRUE(pod.wait_state(is_running)) << "a replica is started without an order";
+}
+
+TEST(PodTest, ReplicaIsEndedInOrder) {
+  Pod pod("shop-0");
+  start(pod);
+  ASSERT_TRUE(pod.wait_state(is_down));
+  pod.must(wire::Initialize{.uuid = pod.state().uuid});
+  ASSERT_TRUE(pod.wait_state(is_running));
+
+  pod.gate().send_signal(SIGTERM);
+  ASSERT_TRUE(pod.wait_state([](const auto& s) { return s.terminating; }));
+  const auto gate = pod.gate().wait_end(std::chrono::seconds(60));
+  ASSERT_TRUE(gate);
+  EXPECT_TRUE(WIFEXITED(*gate) && WEXITSTATUS(*gate) == 0);
+  ASSERT_TRUE(pod.wait_state([](const auto& s) { return is_down(s) && s.last_exit && s.last_exit->status == 0; }));
+  EXPECT_TRUE(pod.state().last_exit->ordered);
+  EXPECT_EQ(pod.state().hold, Hold::kNone);
+  pod.sidecar().send_signal(SIGTERM);
+  ASSERT_TRUE(pod.wait_state(logs_read));
+  const auto sidecar = pod.sidecar().wait_end(std::chrono::seconds(20));
+  ASSERT_TRUE(sidecar);
+  EXPECT_TRUE(WIFEXITED(*sidecar) && WEXITSTATUS(*sidecar) == 0);
+}
+
+TEST(PodTest, GateWithoutSidecarEndsAtOnceOrKills) {
+  Pod pod("shop-0");
+  pod.start_gate();
+  pod.gate().send_signal(SIGTERM);
+  const auto idle = pod.gate().wait_end(std::chrono::seconds(5));
+  ASSERT_TRUE(idle) << "it never started a mysqld";
+  start(pod);
+  pod.become_primary();
+  ASSERT_FALSE(HasFailure());
+  pod.kill_sidecar();
+  pod.gate().send_signal(SIGTERM);
+  ASSERT_TRUE(pod.gate().wait_end(std::chrono::seconds(10)));
+  pod.start_sidecar();
+  ASSERT_TRUE(pod.wait_state([](const auto& s) { return logs_read(s) && s.hold == Hold::kCrashedPrimary; }));
+}
+
+/// A primary whose next commit waits for an ack that nobody sends; the answer that its client gets in the end.
+std::future<bool> begin_waiting_commit(Pod& pod) {
+  auto setup = pod.sql();
+  EXPECT_TRUE(setup.run({"CREATE DATABASE app", "CREATE TABLE app.t (a INT PRIMARY KEY)"}));
+  pod.must(wire::SetAckCount{.wait_for_count = 1});
+  auto answer = std::async(std::launch::async, [&pod] { return pod.sql().query("INSERT INTO app.t VALUES (1)").has_value(); });
+  EXPECT_TRUE(pod.wait_state([](const auto& s) { return s.sql && s.sql->semi_sync.waiting_sessions == 1; }));
+  return answer;
+}
+
+/// Why the gate exists: the server's own shutdown tells the client OK for a row that is on no replica.
+TEST(PodTest, PlainSigtermAcknowledgesWhatNoReplicaHas) {
+  Pod pod("shop-0");
+  start(pod);
+  pod.become_primary();
+  ASSERT_FALSE(HasFailure());
+  auto answer = begin_waiting_commit(pod);
+  ::kill(pod.mysqld_pid(), SIGTERM);
+  EXPECT_TRUE(answer.get()) << "this server no longer acknowledges on SIGTERM: the gate may learn to be kinder";
+  ASSERT_TRUE(pod.wait_state(is_down));
+  EXPECT_EQ(pod.state().hold, Hold::kCrashedPrimary) << "nobody ordered it: a degraded end is a crash";
+}
+
+TEST(PodTest, SigtermThroughTheGateAcknowledgesNothing) {
+  Pod pod("shop-0");
+  start(pod);
+  pod.become_primary();
+  ASSERT_FALSE(HasFailure());
+  auto answer = begin_waiting_commit(pod);
+  pod.gate().send_signal(SIGTERM);
+  EXPECT_FALSE(answer.get()) << "the client must not be told OK";
+  ASSERT_TRUE(pod.gate().wait_end(std::chrono::seconds(20)));
+  ASSERT_TRUE(pod.wait_state([](const auto& s) { return is_down(s) && s.last_exit && s.last_exit->signal == SIGKILL; }));
+  EXPECT_TRUE(pod.state().terminating);
+  EXPECT_TRUE(pod.state().last_exit->ordered);
+  EXPECT_EQ(pod.state().hold, Hold::kCrashedPrimary);
+}
+
+TEST(PodTest, NoTokenNoAnswer) {
+  Pod pod("shop-0");
+  pod.start_sidecar();
+  ASSERT_TRUE(pod.wait_state([](const auto& s) { return !s.member.empty(); }));
+  EXPECT_EQ(pod.state().process, Process::kUnknown) << "no gate has spoken";
+  const SystemClock clock;
+  const Context context{.stop = {}, .deadline = clock.now() + std::chrono::seconds(5), .log = {}};
+  for (const auto& [method, path] : {std::pair("GET", "/v1/state"), std::pair("POST", "/v1/orders")}) {
+    const auto response = pod.http_with_token("wrong-horse-x")->send(context, {.method = method, .path_and_query = path});
+    ASSERT_TRUE(response);
+    EXPECT_EQ(response->status, 401);
+  }
+  EXPECT_EQ(pod.http().send(context, {.path_and_query = "/v1/nothing"})->status, 404);
+  EXPECT_EQ(pod.http().send(context, {.method = "POST", .path_and_query = "/v1/orders", .body = "{"})->status, 400);
+  EXPECT_EQ(pod.get_plain("/healthz")->status, 200);
+}
+
+TEST(PodTest, MissingMysqldIsTold) {
+  ASSERT_EQ(::setenv("PATH", "/nonexistent", 1), 0);
+  auto pod = std::make_unique<Pod>("shop-0");
+  pod->start_gate();
+  ASSERT_EQ(::setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1), 0);
+  pod->start_sidecar();
+  ASSERT_TRUE(pod->wait_state(is_down));
+  const auto result = pod->give(wire::Initialize{.uuid = pod->state().uuid});
+  ASSERT_TRUE(result);
+  EXPECT_NE(result->error.find("127"), std::string::npos) << result->error;
+  EXPECT_NE(result->error.find("no mysqld on its PATH"), std::string::npos) << result->error;
+}
+
+TEST(PodTest, CloneFillsAMemberThatThenFollows) {
+  Pod primary("shop-0");
+  Pod replica("shop-1");
+  replica.share_authority(primary);
+  start(primary);
+  start(replica);
+  primary.become_primary();
+  ASSERT_FALSE(HasFailure());
+  auto sql = primary.sql();
+  ASSERT_TRUE(sql.run({"CREATE DATABASE app", "CREATE TABLE app.t (a INT PRIMARY KEY)", "INSERT INTO app.t VALUES (1)"}));
+  primary.must(wire::AllowClone{.allowed = true});
+  ASSERT_TRUE(replica.wait_state(is_down));
+  replica.must(wire::CloneFrom{.host = "127.0.0.1", .port = primary.mysql_port()});
+  EXPECT_EQ(replica.give(wire::KillSessions{})->error_kind, "Retry") << "no order but Fence goes beside a clone";
+  ASSERT_TRUE(replica.wait_state([](const auto& s) { return s.directory == Directory::kCloned && is_running(s); }));
+  EXPECT_NE(replica.state().uuid, primary.state().uuid);
+  EXPECT_EQ(replica.sql().value("SELECT @@server_uuid").value_or(""), replica.state().uuid);
+
+  primary.must(wire::EnsureReplicationAccount{.uuid = replica.state().uuid});
+  primary.must(wire::SetAckers{.replicas = {replica.state().uuid}});
+  replica.must(wire::Follow{.host = "127.0.0.1", .port = primary.mysql_port(), .source_uuid = primary.state().uuid,
+                            .acks = true});
+  primary.must(wire::SetAckCount{.wait_for_count = 1});
+  primary.must(wire::WaitAckers{.count = 1, .milliseconds = 5000});
+  ASSERT_TRUE(sql.run({"INSERT INTO app.t VALUES (2)"}));
+  const auto target = sql.value("SELECT @@gtid_executed").value_or("?");
+  replica.must(wire::WaitApplied{.target = target, .milliseconds = 5000});
+  EXPECT_EQ(replica.sql().value("SELECT COUNT(*) FROM app.t").value_or(""), "2");
+
+  // What only the table mysql.gtid_executed holds after a clone counts too when the logs are all there is.
+  replica.must(wire::Fence{});
+  ASSERT_TRUE(replica.wait_state(logs_read));
+  EXPECT_TRUE(GtidSet::parse(replica.state().logs_gtid_set)->contains(*GtidSet::parse(target)));
+
+  // A stranger is cut off: the primary no longer lists this replica.
+  primary.must(wire::SetAckCount{.wait_for_count = 0});
+  primary.must(wire::SetAckers{.replicas = {}});
+  replica.must(wire::Permit{});
+  ASSERT_TRUE(replica.wait_state(is_running));
+}
+
+}  // namespace
+}  // namespace baton::test
