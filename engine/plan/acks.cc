@@ -77,12 +77,13 @@ std::string unfit(const View& view, const Identity& identity, const ObservedMemb
   if (const ObservedMember* pod_of = view.member(identity.ordinal); pod_of != nullptr && view.still_expected(*pod_of)) return "";
   const ObservedMember* member = present(view, identity);
   if (member == nullptr) return std::format("{} is not the pod, directory or boot that acknowledged", pod);
-  if (const Server* server = server_of(*member);
-      server != nullptr && !errant_against(*server, *server_of(primary), primary.report->uuid).empty()) {
-    return std::format("{} holds errant transactions", pod);
+  if (const Server* server = server_of(*member)) {
+    // One that answers may stay, acking or not: its logs can be read, so it costs a failover nothing; W counts who acks.
+    const bool errant = !errant_against(*server, *server_of(primary), primary.report->uuid).empty();
+    return errant ? std::format("{} holds errant transactions", pod) : "";
   }
   const bool patient = !member->not_acking_since || view.now < *member->not_acking_since + kPatience;
-  return patient || acking(view, identity, primary) ? "" : std::format("{} does not acknowledge", pod);
+  return patient ? "" : std::format("{} does not answer", pod);
 }
 
 /// The same directory in a new pod whose predecessor's end was seen: its logs are the logs that acknowledged.

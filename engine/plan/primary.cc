@@ -123,11 +123,17 @@ void plan_primary(const View& view, const PrimarySight& sight, Decision& decisio
   for (const std::string& drift : server.drift) {
     decision.findings.push_back({"GuaranteeVoid", primary.ordinal, std::format("{}: {}", primary.pod, drift)});
   }
+  const bool closed = server.read_only || !opened_now;
+  if (closed && not_yet(view, primary).empty()) {
+    // Clients wait: whoever may still leave or join A does so afterwards.
+    open(view, primary, decision);
+    return plan_replicas(view, primary, decision);
+  }
   plan_acks(view, primary, decision);
   plan_replicas(view, primary, decision);
   // What was planned for the old A and W is planned again on the new ones.
   if (decision.record) decision.steps.clear();
-  if (server.read_only || !opened_now) {
+  if (closed) {
     open(view, primary, decision);
     return housekeeping(view, primary, decision);
   }

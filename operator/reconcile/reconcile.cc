@@ -4,8 +4,6 @@
 #include <format>
 #include <utility>
 
-#include "operator/reconcile/status.h"
-
 namespace baton::reconcile {
 namespace {
 
@@ -63,9 +61,9 @@ Result<kube::Outcome> Reconciler::reconcile(const Context& context, const Cluste
   }
   Memory& memory = memory_of(key);
   take_cached(memory, *cached);
+  if (!kube::metadata_text(memory.newest, "deletionTimestamp").empty()) return finish(context, key, memory);
   const auto cluster = parse(memory);
   if (!cluster) return hold(context, key, memory, "InvalidSpec", cluster.error());
-  if (cluster->deleting) return finish(context, key, memory);
 
   parts_.links.want(key, sidecars_of(key, gather(key, cluster->names())));
   if (parts_.clock.now() >= memory.api_rest_until) {

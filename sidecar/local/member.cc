@@ -80,9 +80,10 @@ Result<std::unique_ptr<Member>> Member::start(const Config& config, const Clock&
   TRY(running, find_mysqld(config.data_directory()));
   static_cast<void>(member->apply([&](MemberMachine& m) { return m.on_process_list(running, clock.now()); }));
   Member* const self = member.get();
+  // The link's first message waits for the lock, and so finds the link in its place.
+  const std::scoped_lock lock(member->mutex_);
   TRY(link, GateLink::open(config.gate_socket(), [self](const GateMessage& message) { self->on_gate_message(message); },
                            log));
-  const std::scoped_lock lock(member->mutex_);
   member->link_ = std::move(link);
   return member;
 }

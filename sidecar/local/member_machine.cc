@@ -279,6 +279,8 @@ Effects MemberMachine::finish_task(Directory directory, Instant now) {
   if (state_.process == Process::kCloning) state_.process = Process::kStarting;
   next_start_ = now;
   backoff_ = Duration::zero();
+  // How the helpers of the making ended says nothing about this server.
+  state_.last_exit.reset();
   return {.save = true};
 }
 

@@ -120,27 +120,30 @@ Result<void> swap_receiver(SqlLease& sql, const wire::Channel& channel, const st
 }
 
 /// Addresses are used again: who answers there must be the server that is meant. A source that does not answer yet is no
-/// failure; the receiver goes on dialling.
+/// failure; the receiver goes on dialling. Source_UUID is known a moment after the receiver shows as running.
 Result<void> check_source(SqlLease& sql, const wire::Follow& order) {
   wire::Channel channel;
   const auto answered = look_until(sql.stop(), 500ms, 3ms, [&] -> Result<bool> {
     TRY(now, read_channel(sql));
     channel = std::move(now);
-    return channel.receiver == Thread::kRunning || (channel.receiver == Thread::kStopped && !channel.receiver_error.empty());
+    if (channel.receiver == Thread::kStopped) return !channel.receiver_error.empty();
+    return channel.receiver == Thread::kRunning && !channel.source_uuid.empty();
   });
   if (!answered) return std::unexpected(answered.error());
-  if (channel.receiver != Thread::kRunning) return {};
+  if (channel.receiver != Thread::kRunning || channel.source_uuid.empty()) return {};
   if (order.source_uuid.empty() || channel.source_uuid == order.source_uuid) return {};
   TRY_VOID(sql.run("STOP REPLICA IO_THREAD FOR CHANNEL ''"));
   return fail(ErrorKind::kUnsafe, "the server at {}:{} is {}, not {}", order.host, order.port, channel.source_uuid,
               order.source_uuid);
 }
 
-/// Whether nothing is left to do. A receiver that is still dialling is as good as one that is connected.
+/// Whether nothing is left to do. A receiver that is still dialling, or has not yet asked who the source is, is as good as
+/// one that is connected: it will do as rpl_semi_sync_replica_enabled says.
 bool follows(const wire::Channel& channel, const wire::SemiSync& semi_sync, bool acks) {
   if (channel.receiver == Thread::kStopped || channel.applier == Thread::kStopped) return false;
   if (semi_sync.replica_enabled != acks) return false;
-  return channel.receiver != Thread::kRunning || semi_sync.replica_active == acks;
+  if (channel.receiver == Thread::kConnecting || channel.source_uuid.empty()) return !semi_sync.replica_active || acks;
+  return semi_sync.replica_active == acks;
 }
 
 }  // namespace

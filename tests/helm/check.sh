@@ -29,7 +29,8 @@ failures=0
 for file in mysqlreplicationclusters.mysql.baton.dev.yaml:files samples/cluster.yaml:.; do
   copy="$chart/${file#*:}/${file%:*}"
   [ "${1:-}" != --rewrite ] || cp "$REPO/crds/${file%:*}" "$copy"
-  cmp --silent "$REPO/crds/${file%:*}" "$copy" || die "${copy#"$REPO/"} is not a copy of crds/${file%:*}; run $0 --rewrite"
+  cmp --silent "$REPO/crds/${file%:*}" "$copy" ||
+    die "${copy#"$REPO/"} is not a copy of crds/${file%:*}; run $0 --rewrite"
 done
 for values in "$REPO"/tests/helm/values/*.yaml; do
   name="$(basename "$values")"

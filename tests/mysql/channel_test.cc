@@ -27,7 +27,8 @@ class ChannelTest : public Cluster {
 TEST_F(ChannelTest, AcksAreSwitchedByFollow) {
   make_replicated(2, 0);
   ASSERT_FALSE(HasFatalFailure());
-  auto& [primary, replica] = std::tie(member(0), member(1));
+  auto& primary = member(0);
+  auto& replica = member(1);
   auto now = state(replica);
   EXPECT_EQ(now.channel.receiver, Thread::kRunning) << now.channel.receiver_error;
   EXPECT_EQ(now.channel.applier, Thread::kRunning) << now.channel.applier_error;

@@ -1,5 +1,7 @@
 #include "tests/mysql/cluster.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <fstream>
 #include <thread>
@@ -23,8 +25,8 @@ void Cluster::SetUp() {
   ASSERT_TRUE(text) << text.error().what;
   my_cnf_ = folder_ / "my.cnf";
   std::ofstream(my_cnf_) << *text;
-  // mysqld believes that somebody starts it again, which CLONE needs; the tests do.
-  ASSERT_EQ(::setenv("MYSQLD_PARENT_PID", "1", 1), 0);
+  // mysqld then believes that its parent starts it again, which CLONE needs. The tests do.
+  ASSERT_EQ(::setenv("MYSQLD_PARENT_PID", std::to_string(::getpid()).c_str(), 1), 0);
 }
 
 void Cluster::TearDown() {
@@ -33,7 +35,7 @@ void Cluster::TearDown() {
       std::ifstream log(member.server->error_log());
       std::string line;
       while (std::getline(log, line)) {
-        if (line.contains("ERROR") || line.contains("Warning")) GTEST_LOG_(INFO) << member.uuid.substr(0, 8) << " " << line;
+        if (line.contains("[ERROR]") || line.contains("[Warning] [MY-01")) GTEST_LOG_(INFO) << member.uuid.substr(0, 8) << " " << line;
       }
     }
   }

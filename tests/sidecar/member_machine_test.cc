@@ -99,7 +99,9 @@ TEST(MemberMachine, AnOpenServersEndIsHeldWhoeverEndedIt) {
     bench.bring_up(10);
     bench.admit(1, 1);
     bench.run(bench.machine.mark_open(1));
-    if (ordered) EXPECT_EQ(bench.run(bench.machine.on_gate_terminating()), std::vector{kKill});
+    if (ordered) {
+      EXPECT_EQ(bench.run(bench.machine.on_gate_terminating()), std::vector{kKill});
+    }
     EXPECT_TRUE(bench.exit(10, SIGKILL).empty()) << "not started again";
     EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary);
     EXPECT_EQ(bench.state().last_exit->ordered, ordered);

@@ -101,7 +101,8 @@ Pod::Pod(std::string name) : name_(std::move(name)) {
                                              .key = secrets / (name_ + ".key"),
                                              .port = mysql_port_});
   ENSURE(cnf.has_value());
-  write_file(folder_ / "config" / "my.cnf", *cnf);
+  // A test may run as root, which mysqld wants to be told; a pod never does.
+  write_file(folder_ / "config" / "my.cnf", *cnf + "\n[mysqld]\nuser=root\n");
   http_ = http_with_token(kToken);
 }
 

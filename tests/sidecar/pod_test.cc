@@ -36,7 +36,9 @@ TEST(PodTest, KilledPrimaryIsToldHeldAndItsLogIsRead) {
   pod.become_primary();
   ASSERT_FALSE(HasFailure());
   EXPECT_EQ(pod.state().directory, Directory::kInitialized);
-  EXPECT_EQ(pod.must(wire::Initialize{.uuid = pod.state().uuid}).opened_epoch, 1) << "done already: nothing";
+  const auto again = pod.must(wire::Initialize{.uuid = pod.state().uuid});
+  EXPECT_EQ(again.opened_epoch, 1) << "done already: nothing";
+  EXPECT_FALSE(again.last_exit) << "the end of --initialize is nobody's business";
   EXPECT_EQ(pod.give(wire::CloneFrom{.host = "h"})->error_kind, "Unsafe") << "the directory has a value";
 
   auto sql = pod.sql();
@@ -61,8 +63,7 @@ TEST(PodTest, KilledPrimaryIsToldHeldAndItsLogIsRead) {
 
   // A deposed leader's late order does nothing; the rightful one's lets it start, read-only.
   pod.epoch = 2;
-  pod.must(wire::Fence{});
-  EXPECT_EQ(pod.state().hold, Hold::kFenced);
+  EXPECT_EQ(pod.must(wire::Fence{}).hold, Hold::kFenced);
   pod.epoch = 1;
   const auto late = pod.give(wire::Permit{});
   ASSERT_TRUE(late);
@@ -76,8 +77,7 @@ TEST(PodTest, KilledPrimaryIsToldHeldAndItsLogIsRead) {
   EXPECT_EQ(*GtidSet::parse(pod.state().sql->gtid_executed), executed);
   EXPECT_EQ(pod.state().opened_epoch, 1);
   EXPECT_EQ(pod.must(wire::Open{.target = pod.state().sql->gtid_executed}).opened_epoch, 2);
-  pod.must(wire::Fence{});
-  EXPECT_TRUE(is_down(pod.state()));
+  EXPECT_TRUE(is_down(pod.must(wire::Fence{})));
 }
 
 TEST(PodTest, SidecarMayDieWhileMysqldLives) {
@@ -205,11 +205,22 @@ TEST(PodTest, NoTokenNoAnswer) {
   EXPECT_EQ(pod.get_plain("/healthz")->status, 200);
 }
 
+TEST(PodTest, GateIsCopiedOut) {
+  Pod pod("shop-0");
+  Program copy({BATON_SIDECAR, "copy-gate", pod.folder() / "bin"}, pod.folder() / "copy.log");
+  const auto status = copy.wait_end(std::chrono::seconds(20));
+  ASSERT_TRUE(status);
+  EXPECT_EQ(*status, 0);
+  EXPECT_EQ(std::filesystem::file_size(pod.folder() / "bin" / "baton-gate"), std::filesystem::file_size(BATON_GATE));
+  EXPECT_EQ(std::filesystem::status(pod.folder() / "bin" / "baton-gate").permissions(), std::filesystem::perms(0755));
+}
+
 TEST(PodTest, MissingMysqldIsTold) {
-  ASSERT_EQ(::setenv("PATH", "/nonexistent", 1), 0);
   auto pod = std::make_unique<Pod>("shop-0");
+  const std::string path = std::getenv("PATH");
+  ASSERT_EQ(::setenv("PATH", "/nonexistent", 1), 0);
   pod->start_gate();
-  ASSERT_EQ(::setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1), 0);
+  ASSERT_EQ(::setenv("PATH", path.c_str(), 1), 0);
   pod->start_sidecar();
   ASSERT_TRUE(pod->wait_state(is_down));
   const auto result = pod->give(wire::Initialize{.uuid = pod->state().uuid});

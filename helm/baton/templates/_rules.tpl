@@ -1,17 +1,17 @@
 {{/*
-What the operator may do to the objects of the namespaces that it manages: exactly what it does. Server-side apply needs
-patch, and create for an object that is not there yet. Nothing here deletes anything: what belongs to a cluster goes with
-it, by owner references.
+What the operator may do to the objects of the namespaces that it manages: exactly what it does. Server-side apply
+needs patch, and create for an object that is not there yet. Nothing here deletes anything: what belongs to a cluster
+goes with it, by owner references.
 */}}
 {{- define "baton.rules" -}}
-# Clusters: watched; annotations that carry orders are taken off.
+# Clusters: watched; annotations that carry orders are taken off, and the finalizer is put on and taken off.
 - apiGroups: [mysql.baton.dev]
   resources: [mysqlreplicationclusters]
-  verbs: [get, list, watch, patch, update]
+  verbs: [get, list, watch, patch]
 # What was seen and done, and the record that a failover rests on: compare-and-set.
 - apiGroups: [mysql.baton.dev]
   resources: [mysqlreplicationclusters/status]
-  verbs: [get, patch, update]
+  verbs: [update]
 # Owner references that block deletion need this where OwnerReferencesPermissionEnforcement is on.
 - apiGroups: [mysql.baton.dev]
   resources: [mysqlreplicationclusters/finalizers]
@@ -19,7 +19,7 @@ it, by owner references.
 # Members: their addresses and fate are watched, their role label is set.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, patch]
+  verbs: [list, watch, patch]
 # Endpoints of members, primary and replicas; the primary's selector is what a failover moves.
 - apiGroups: [""]
   resources: [services]
@@ -27,15 +27,15 @@ it, by owner references.
 # my.cnf.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, create, patch]
+  verbs: [create, patch]
 # Certificates, token and passwords of each cluster, by name; Secrets are neither listed nor watched.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch]
-# Volumes of members: looked at before a member counts as new, and grown with spec.storage.size.
+# Volumes of members, by name: they grow with spec.storage.size.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
-  verbs: [get, list, watch, patch]
+  verbs: [get, patch]
 # What happened, for kubectl describe; repeated events are counted up.
 - apiGroups: [""]
   resources: [events]
@@ -43,9 +43,9 @@ it, by owner references.
 # The members' pods.
 - apiGroups: [apps]
   resources: [statefulsets]
-  verbs: [get, list, watch, create, patch]
+  verbs: [list, watch, create, patch]
 # Drains take one member at a time.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, create, patch]
+  verbs: [create, patch]
 {{- end -}}

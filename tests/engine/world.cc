@@ -1,0 +1,689 @@
+#include "tests/engine/world.h"
+
+#include <algorithm>
+#include <format>
+
+#include "engine/base/ensure.h"
+#include "engine/model/view.h"
+
+namespace baton::test {
+namespace {
+
+using engine::Directory;
+using engine::Process;
+using engine::Thread;
+
+constexpr std::string_view kUuidHead = "00000000-0000-0000-0000-0000000000";
+
+bool has_data(const Volume& volume) {
+  return volume.directory == Directory::kInitialized || volume.directory == Directory::kCloned;
+}
+
+bool running(const Member& member) { return member.pod && member.pod->process == Process::kRunning; }
+
+bool open_now(const Member& member) { return running(member) && !member.pod->read_only; }
+
+int real_count(const Pod& pod) { return pod.source_enabled ? pod.wait_for_count : 0; }
+
+}  // namespace
+
+World::World(int replicas, int acks) {
+  spec.name = "shop";
+  spec.replicas = replicas;
+  spec.acks = acks;
+  wanted_ = replicas;
+}
+
+void World::broken(std::string sentence) { violations_.push_back(std::move(sentence)); }
+
+void World::new_volume(Member& member) {
+  const bool readable = member.volume.readable;
+  member.volume = Volume{};
+  member.volume.readable = readable;
+  member.volume.uuid = ServerUuid(std::format("{}{:02}", kUuidHead, ++next_uuid_));
+}
+
+Member* World::at(const std::string& address) {
+  const auto found = std::ranges::find_if(members, [&](const Member& m) { return m.pod && m.pod->address == address; });
+  return address.empty() || found == members.end() ? nullptr : &*found;
+}
+
+void World::end_process(Member& member, std::string exit) {
+  if (!member.pod) return;
+  const std::string error = member.pod->start_error;
+  Pod fresh{.uid = member.pod->uid, .address = member.pod->address};
+  fresh.exit = std::move(exit);
+  fresh.start_error = error;
+  member.pod = fresh;
+  if (!member.volume.open_mark) return;
+  member.volume.open_mark = false;
+  member.volume.held = true;
+}
+
+void World::kill_mysqld(int i) {
+  Member& member = members.at(static_cast<std::size_t>(i));
+  if (running(member)) end_process(member, "killed by signal 9");
+  check();
+}
+
+void World::delete_pod(int i, bool force) {
+  Member& member = members.at(static_cast<std::size_t>(i));
+  if (!member.pod) return;
+  end_process(member, "killed by signal 9");
+  if (member.heard) member.line = report_of(member);
+  if (!force) ended_.insert(member.pod->uid);
+  member.pod.reset();
+  check();
+}
+
+void World::lose_volume(int i) {
+  delete_pod(i, true);
+  Member& member = members.at(static_cast<std::size_t>(i));
+  if (member.line) departed_[member.line->uuid.get()] = *member.line;
+  member.line.reset();
+  new_volume(member);
+  check();
+}
+
+void World::reboot_node(int i) {
+  Member& member = members.at(static_cast<std::size_t>(i));
+  end_process(member, "");
+  ++member.boot;
+  check();
+}
+
+void World::restart_all() {
+  for (std::size_t i = 0; i < members.size(); ++i) delete_pod(static_cast<int>(i), false);
+}
+
+void World::forget_record() {
+  recorded = engine::Recorded{};
+  initialized_ = 0;
+}
+
+void World::new_leader() {
+  departed_.clear();
+  ended_.clear();
+  for (Member& member : members) {
+    member.line.reset();
+    member.down_since.reset();
+    member.not_acking_since = now_;
+  }
+}
+
+void World::heal() {
+  for (Member& member : members) {
+    member.heard = member.returns = member.applies = member.volume.starts = member.volume.readable = true;
+    member.frozen = false;
+  }
+}
+
+void World::transact(Member& member, bool binlogged) {
+  if (!binlogged) return;
+  Volume& volume = member.volume;
+  const GtidSet own = volume.log.of_uuid(volume.uuid.get());
+  const auto next = own.empty() ? 1 : own.sources().begin()->second.back().last + 1;
+  volume.log.add({.uuid = volume.uuid.get(), .tag = {}}, next);
+  if (member.pod->read_only || real_count(*member.pod) == 0) volume.executed = volume.executed.united(volume.log);
+  ever_held_[volume.uuid.get()] = ever_held_[volume.uuid.get()].united(volume.log);
+}
+
+void World::write(int count) {
+  for (Member& member : members) {
+    for (int i = 0; open_now(member) && i < count; ++i) {
+      transact(member, true);
+      commit_waiting(member);
+    }
+  }
+  replicate();
+  check();
+}
+
+bool World::connected(const Member& replica, const Member& source) const {
+  if (!running(replica) || !running(source) || replica.pod->receiver == Thread::kStopped) return false;
+  const auto account = source.volume.accounts.find(replica.volume.uuid.get());
+  return account != source.volume.accounts.end() && !account->second && replica.volume.source == source.pod->address;
+}
+
+std::vector<const Member*> World::ackers_of(const Member& source) const {
+  std::vector<const Member*> result;
+  for (const Member& member : members) {
+    if (connected(member, source) && member.pod->replica_enabled) result.push_back(&member);
+  }
+  return result;
+}
+
+void World::commit_waiting(Member& member) {
+  if (!running(member) || member.pod->read_only) return;
+  const auto ackers = ackers_of(member);
+  const int needed = real_count(*member.pod);
+  const GtidSet waiting = member.volume.log.minus(member.volume.executed);
+  for (const auto& [source, intervals] : waiting.sources()) {
+    for (const GtidInterval& interval : intervals) {
+      for (auto n = interval.first; n <= interval.last; ++n) {
+        const auto acks = std::ranges::count_if(ackers, [&](const Member* acker) {
+          return !acker->frozen && (acker->volume.retrieved.contains(source, n) || acker->volume.executed.contains(source, n));
+        });
+        if (acks < needed) return;
+        member.volume.executed.add(source, n);
+      }
+    }
+  }
+  // A client was told of all that is executed on an open server.
+  acknowledged_ = acknowledged_.united(member.volume.executed);
+}
+
+void World::receive(Member& member, Member& source) {
+  const GtidSet fresh = source.volume.log.minus(member.volume.log).minus(member.volume.retrieved);
+  member.volume.retrieved = member.volume.retrieved.united(fresh);
+  auto& held = ever_held_[member.volume.uuid.get()];
+  held = held.united(fresh);
+  if (fresh.empty()) return;
+  // Accounts and the permission to clone travel with the log.
+  for (const auto& [uuid, locked] : source.volume.accounts) {
+    if (!locked) member.volume.accounts.try_emplace(uuid, false);
+  }
+  member.volume.app_account = source.volume.app_account;
+  member.volume.clone_unlocked = source.volume.clone_unlocked;
+}
+
+void World::replicate() {
+  for (Member& member : members) {
+    if (!running(member) || member.pod->receiver == Thread::kStopped) continue;
+    Member* source = at(member.volume.source);
+    const bool up = source != nullptr && connected(member, *source);
+    member.pod->receiver = up ? Thread::kRunning : Thread::kConnecting;
+    member.pod->replica_active = up && member.pod->replica_enabled;
+    if (up && !member.frozen) receive(member, *source);
+  }
+  for (Member& member : members) {
+    if (!running(member) || !member.applies || member.pod->applier == Thread::kStopped) continue;
+    // An applier's commits wait for acks too.
+    if (std::ssize(ackers_of(member)) < real_count(*member.pod)) continue;
+    member.volume.executed = member.volume.executed.united(member.volume.retrieved);
+    member.volume.log = member.volume.log.united(member.volume.retrieved);
+  }
+  for (Member& member : members) commit_waiting(member);
+}
+
+void World::finish_clone(Member& member) {
+  Member* donor = &members.at(static_cast<std::size_t>(member.pod->clone_donor->get()));
+  member.pod->clone_donor.reset();
+  if (!running(*donor) || !donor->volume.clone_unlocked) {
+    end_process(member, "exited with status 1");
+    member.pod->start_error = "the donor refused";
+    return;
+  }
+  Volume& volume = member.volume;
+  volume.directory = Directory::kCloned;
+  volume.executed = volume.log = donor->volume.executed;
+  volume.accounts = donor->volume.accounts;
+  volume.app_account = donor->volume.app_account;
+  volume.clone_unlocked = donor->volume.clone_unlocked;
+  ever_held_[volume.uuid.get()] = volume.executed;
+  member.pod->process = Process::kRunning;
+  member.pod->start_error.clear();
+}
+
+void World::run_process(Member& member) {
+  if (!member.pod) return;
+  Pod& pod = *member.pod;
+  Volume& volume = member.volume;
+  if (pod.process == Process::kCloning) return finish_clone(member);
+  if (pod.process == Process::kNotRunning) {
+    pod.log_read = has_data(volume) && volume.readable;
+    if (has_data(volume) && !volume.held) pod.process = Process::kStarting;
+    return;
+  }
+  if (pod.process != Process::kStarting) return;
+  if (!volume.starts) {
+    end_process(member, "exited with status 1");
+    member.pod->start_error = "mysqld: a line of its log";
+    return;
+  }
+  // Recovery commits what the binlog holds.
+  volume.executed = volume.executed.united(volume.log);
+  pod.process = Process::kRunning;
+  pod.start_error.clear();
+}
+
+void World::start_pods() {
+  const auto count = static_cast<std::size_t>(wanted_);
+  while (members.size() < count) {
+    members.emplace_back();
+    new_volume(members.back());
+  }
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    Member& member = members[i];
+    if (i >= count && member.pod) {
+      delete_pod(static_cast<int>(i), false);
+    } else if (i < count && !member.pod && member.returns) {
+      const int number = ++next_pod_;
+      member.pod = Pod{.uid = PodUid(std::format("pod-{}", number)), .address = std::format("10.0.0.{}", number)};
+      if (!member.not_acking_since) member.not_acking_since = now_;
+    }
+  }
+}
+
+void World::tick(Duration by) {
+  now_ += by;
+  for (Member& member : members) run_process(member);
+  start_pods();
+  if (load) write(1);
+  replicate();
+  check();
+}
+
+engine::Server World::server_of(const Member& member) const {
+  const Pod& pod = *member.pod;
+  engine::Server server{.version = "8.4.6",
+                        .read_only = pod.read_only,
+                        .executed = member.volume.executed,
+                        .owned = member.volume.log.minus(member.volume.executed),
+                        .semi_sync = {.source_enabled = pod.source_enabled,
+                                      .wait_for_count = pod.wait_for_count,
+                                      .clients = static_cast<int>(ackers_of(member).size()),
+                                      .waiting_sessions = member.volume.log == member.volume.executed ? 0 : 1,
+                                      .replica_enabled = pod.replica_enabled,
+                                      .replica_active = pod.replica_active},
+                        .channel = {.source_host = member.volume.source,
+                                    .source_uuid = {},
+                                    .receiver = pod.receiver,
+                                    .applier = pod.applier,
+                                    .retrieved = member.volume.retrieved,
+                                    .receiver_error = {},
+                                    .applier_error = {}},
+                        .dump_threads = {},
+                        .replication_accounts = {},
+                        .app_account = member.volume.app_account,
+                        .clone_unlocked = member.volume.clone_unlocked,
+                        .drift = {}};
+  for (const Member& other : members) {
+    if (connected(other, member)) server.dump_threads.push_back({other.volume.uuid, other.pod->address});
+  }
+  for (const auto& [uuid, locked] : member.volume.accounts) server.replication_accounts.push_back({ServerUuid(uuid), locked});
+  return server;
+}
+
+engine::Report World::report_of(const Member& member) const {
+  const Pod& pod = *member.pod;
+  const Volume& volume = member.volume;
+  engine::Report report{.uuid = volume.uuid,
+                        .pod_uid = pod.uid,
+                        .boot_id = BootId(std::format("boot-{}", member.boot)),
+                        .held_epoch = volume.held_epoch,
+                        .held_revision = volume.held_revision,
+                        .opened_epoch = volume.opened_epoch,
+                        .held = volume.held,
+                        .directory = volume.directory,
+                        .process = pod.process,
+                        .terminating = false,
+                        .exit = pod.exit,
+                        .start_error = pod.start_error,
+                        .server = std::nullopt,
+                        .sql_error = {},
+                        .dead_log = std::nullopt,
+                        .dead_log_error = {},
+                        .busy = {}};
+  if (pod.process == Process::kRunning) report.server = server_of(member);
+  if (pod.process == Process::kNotRunning && pod.log_read) report.dead_log = volume.log;
+  if (pod.process == Process::kNotRunning && !volume.readable) report.dead_log_error = "an event is cut short";
+  return report;
+}
+
+engine::Identity World::identity_of(const Member& member) const {
+  const auto ordinal = static_cast<int>(&member - members.data());
+  return {.ordinal = Ordinal{ordinal},
+          .uuid = member.volume.uuid,
+          .pod_uid = member.pod ? member.pod->uid : PodUid{},
+          .boot_id = BootId(std::format("boot-{}", member.boot))};
+}
+
+engine::ObservedCluster World::observe() {
+  engine::ObservedCluster observed;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    Member& member = members[i];
+    if (member.pod && member.heard) {
+      if (member.line && member.line->uuid != member.volume.uuid) departed_[member.line->uuid.get()] = *member.line;
+      member.line = report_of(member);
+      const bool down = member.line->process == Process::kNotRunning;
+      member.down_since = down ? std::optional(member.down_since.value_or(now_)) : std::nullopt;
+      const bool acking = member.line->server && member.line->server->channel.receiver == Thread::kRunning &&
+                          member.line->server->semi_sync.replica_active;
+      member.not_acking_since = acking ? std::nullopt : std::optional(member.not_acking_since.value_or(now_));
+    } else if (!member.not_acking_since) {
+      member.not_acking_since = now_;
+    }
+    engine::ObservedMember seen{.ordinal = Ordinal{static_cast<int>(i)}, .pod = std::format("shop-{}", i)};
+    if (member.pod) {
+      seen.pod_uid = member.pod->uid;
+      seen.address = member.pod->address;
+      seen.report = member.line;
+      seen.heard = member.heard && member.line.has_value();
+      seen.down_since = member.down_since;
+    } else if (member.line && has_data(member.volume)) {
+      observed.departed.push_back(*member.line);
+    }
+    seen.role_label = member.role;
+    seen.not_acking_since = member.not_acking_since;
+    observed.members.push_back(std::move(seen));
+  }
+  for (const auto& [uuid, report] : departed_) observed.departed.push_back(report);
+  observed.ended_pods = ended_;
+  observed.endpoint_pod = endpoint_;
+  observed.endpoint_epoch = endpoint_epoch_;
+  return observed;
+}
+
+engine::Decision World::decide() {
+  const engine::ObservedCluster observed = observe();
+  engine::Decision decision = engine::decide(spec, recorded, observed, now_);
+  wanted_ = decision.members_wanted;
+  const auto must = [&](Ordinal ordinal, const char* what) {
+    if (ordinal.get() >= wanted_) broken(std::format("I6: shop-{} is scaled away although it is {}", ordinal, what));
+  };
+  for (const engine::Identity& acker : recorded.ackers) must(acker.ordinal, "an acker");
+  if (recorded.current_primary) must(recorded.current_primary->ordinal, "the primary");
+  const bool open_or_told = decision.state == engine::ClusterState::kHealthy || !decision.message.empty();
+  if (!open_or_told) broken("a decision without a sentence");
+  return decision;
+}
+
+void World::write_record(const engine::RecordChange& change) {
+  const engine::Recorded& next = change.next;
+  if (next.revision <= recorded.revision || next.epoch < recorded.epoch) broken("the record's numbers fell");
+  const bool removed = std::ranges::any_of(recorded.ackers, [&](const engine::Identity& acker) { return !next.is_acker(acker.uuid); });
+  const bool moved = recorded.current_primary && next.current_primary != recorded.current_primary;
+  const bool floor_due = removed || moved || next.ack_count > recorded.ack_count;
+  if (floor_due && !next.floor.contains(acknowledged_)) {
+    broken(std::format("I3: '{}' leaves acknowledged {} out of the floor", change.why, acknowledged_.minus(next.floor).to_string()));
+  }
+  if (!next.floor.contains(recorded.floor)) broken(std::format("I3: '{}' takes from the floor", change.why));
+  recorded = next;
+  check();
+}
+
+bool World::is_open() const {
+  return recorded.current_primary && std::ranges::any_of(members, [&](const Member& member) {
+    return open_now(member) && member.volume.uuid == recorded.current_primary->uuid && member.volume.opened_epoch == recorded.epoch;
+  });
+}
+
+void World::check_provable() {
+  if (recorded.ack_count == 0 || !recorded.current_primary || void_by_hand) return;
+  const GtidSet young = acknowledged_.minus(recorded.floor);
+  for (const auto& [source, intervals] : young.sources()) {
+    for (const GtidInterval& interval : intervals) {
+      for (auto n = interval.first; n <= interval.last; ++n) {
+        std::set<std::string> holders;
+        for (const engine::Identity& acker : recorded.ackers) {
+          if (ever_held_[acker.uuid.get()].contains(source, n)) holders.insert(acker.uuid.get());
+        }
+        if (std::ssize(holders) >= recorded.ack_count) continue;
+        return broken(std::format("I3: acknowledged {}:{} is neither in the floor nor in {} of A", source.uuid, n, recorded.ack_count));
+      }
+    }
+  }
+}
+
+void World::check() {
+  int able = 0;
+  for (const Member& member : members) {
+    if (!open_now(member)) continue;
+    const auto ackers = ackers_of(member);
+    if (std::ssize(ackers) >= real_count(*member.pod)) ++able;
+    if (!recorded.current_primary || recorded.current_primary->uuid != member.volume.uuid) continue;
+    for (const Member* acker : ackers) {
+      if (std::ranges::find(recorded.ackers, identity_of(*acker)) == recorded.ackers.end() && !recorded.is_acker(acker->volume.uuid)) {
+        broken(std::format("I3: acks of {} count, but it is not in A", acker->volume.uuid));
+      }
+    }
+    if (recorded.ack_count <= real_count(*member.pod)) {
+      void_by_hand = false;
+    } else if (!void_by_hand) {
+      broken(std::format("I3: recorded W is {}, commits wait for {}", recorded.ack_count, real_count(*member.pod)));
+    }
+  }
+  if (able > 1) broken("I2: two members could acknowledge");
+  check_provable();
+}
+
+std::string World::admit(Member& member) {
+  if (!member.pod || !member.heard) return "not reached";
+  Volume& volume = member.volume;
+  const auto wanted = std::pair(recorded.epoch, recorded.revision);
+  if (wanted < std::pair(volume.held_epoch, volume.held_revision)) return "below the highest seen";
+  volume.held_epoch = recorded.epoch;
+  volume.held_revision = recorded.revision;
+  return {};
+}
+
+/// One order each, as sidecar/wire/order.h tells it.
+struct World::Orders {
+  World& world;
+  Member& member;
+
+  std::string operator()(const engine::Initialize& s) const {
+    if (member.volume.directory == Directory::kInitialized) return {};
+    if (s.uuid != member.volume.uuid || member.volume.directory != Directory::kEmpty) return "not this empty directory";
+    if (++world.initialized_ > 1) world.broken("I6: initialised a second time");
+    member.volume.directory = Directory::kInitialized;
+    member.pod->process = Process::kRunning;
+    world.transact(member, true);
+    return {};
+  }
+  std::string operator()(const engine::CloneFrom& s) const {
+    if (member.volume.directory == Directory::kCloned) return {};
+    if (member.volume.directory != Directory::kEmpty || member.volume.held) {
+      world.broken("I6: a clone over data was ordered");
+      return "not empty";
+    }
+    member.pod->process = Process::kCloning;
+    member.pod->clone_donor = s.donor;
+    return {};
+  }
+  std::string operator()(const engine::Permit&) const {
+    member.volume.held = false;
+    return {};
+  }
+  std::string operator()(const engine::Fence&) const {
+    if (member.pod->process != Process::kNotRunning) world.end_process(member, "killed by signal 9");
+    member.volume.held = true;
+    return {};
+  }
+  std::string operator()(const engine::StopReceiver&) const {
+    if (!running(member)) return "mysqld does not run";
+    member.pod->receiver = Thread::kStopped;
+    member.pod->replica_active = false;
+    return {};
+  }
+  std::string operator()(const engine::Follow& s) const {
+    const Member& source = world.members.at(static_cast<std::size_t>(s.source.get()));
+    if (!running(member) || !source.pod) return "mysqld does not run";
+    if (member.volume.open_mark || !member.pod->read_only) return "it is open";
+    if (source.pod->address == member.pod->address) return "a server cannot follow itself";
+    member.volume.source = source.pod->address;
+    member.pod->replica_enabled = s.acks;
+    member.pod->receiver = Thread::kConnecting;
+    member.pod->applier = Thread::kRunning;
+    return {};
+  }
+  std::string operator()(const engine::SetAckCount& s) const {
+    if (!running(member)) return "mysqld does not run";
+    if (s.count > 0) member.pod->wait_for_count = s.count;
+    member.pod->source_enabled = s.count > 0;
+    return {};
+  }
+  std::string operator()(const engine::SetAckers& s) const {
+    for (Member& other : world.members) {
+      const bool permitted = std::ranges::find(s.replicas, other.volume.uuid) != s.replicas.end();
+      if (world.connected(other, member) && !permitted) other.pod->receiver = Thread::kConnecting;
+    }
+    return {};
+  }
+  std::string operator()(const engine::EnsureReplicationAccount& s) const {
+    if (!running(member)) return "mysqld does not run";
+    // On a replica, and while commits would wait, not written to the binlog.
+    const bool alone = !member.volume.source.empty() || std::ssize(world.ackers_of(member)) < real_count(*member.pod);
+    if (!member.volume.source.empty() && member.pod->receiver != Thread::kStopped) return "this server is a replica";
+    const auto known = member.volume.accounts.find(s.replica.get());
+    if (known != member.volume.accounts.end() && !known->second) return {};
+    member.volume.accounts[s.replica.get()] = false;
+    world.transact(member, !alone);
+    return {};
+  }
+  std::string operator()(const engine::ExpelReplica& s) const {
+    if (!running(member)) return "mysqld does not run";
+    const auto known = member.volume.accounts.find(s.replica.get());
+    if (known != member.volume.accounts.end()) known->second = true;
+    return {};
+  }
+  std::string operator()(const engine::EnsureApplicationAccount&) const {
+    if (!running(member) || !member.volume.source.empty()) return "this server is a replica";
+    const bool alone = std::ssize(world.ackers_of(member)) < real_count(*member.pod);
+    if (!member.volume.app_account) world.transact(member, !alone);
+    member.volume.app_account = true;
+    return {};
+  }
+  std::string operator()(const engine::AllowClone& s) const {
+    if (!running(member) || !member.volume.source.empty()) return "this server is a replica";
+    const bool alone = std::ssize(world.ackers_of(member)) < real_count(*member.pod);
+    if (member.volume.clone_unlocked != s.allowed) world.transact(member, !alone);
+    member.volume.clone_unlocked = s.allowed;
+    return {};
+  }
+  std::string operator()(const engine::WaitApplied& s) const {
+    return member.volume.executed.contains(s.target) ? "" : "not applied yet";
+  }
+  std::string operator()(const engine::WaitAckers& s) const {
+    return std::ssize(world.ackers_of(member)) >= s.count ? "" : "not connected yet";
+  }
+  std::string operator()(const engine::Open& s) const {
+    Volume& volume = member.volume;
+    if (!running(member)) return "mysqld does not run";
+    if (!volume.executed.contains(s.target)) return "the target is missing";
+    if (!volume.executed.contains(volume.retrieved)) return "received but not applied";
+    if (!volume.executed.contains(world.acknowledged_)) {
+      world.broken(std::format("I1: opened without acknowledged {}", world.acknowledged_.minus(volume.executed).to_string()));
+    }
+    volume.open_mark = true;
+    volume.opened_epoch = world.recorded.epoch;
+    volume.source.clear();
+    volume.retrieved = GtidSet();
+    member.pod->receiver = member.pod->applier = Thread::kStopped;
+    member.pod->read_only = false;
+    world.acknowledged_ = world.acknowledged_.united(volume.executed);
+    return {};
+  }
+  std::string operator()(const engine::Repoint&) const { return {}; }
+  std::string operator()(const engine::LabelRole&) const { return {}; }
+};
+
+std::string World::apply(const engine::Step& step) {
+  const auto index = static_cast<std::size_t>(engine::member_of(step).get());
+  if (index >= members.size()) return "no such member";
+  if (const auto* repoint = std::get_if<engine::Repoint>(&step)) {
+    endpoint_ = std::format("shop-{}", repoint->to);
+    endpoint_epoch_ = recorded.epoch;
+    return {};
+  }
+  if (const auto* label = std::get_if<engine::LabelRole>(&step)) {
+    members[index].role = label->role;
+    return {};
+  }
+  std::string refusal = admit(members[index]);
+  if (refusal.empty()) refusal = std::visit(Orders{*this, members[index]}, step);
+  replicate();
+  check();
+  return refusal;
+}
+
+std::string World::fingerprint() const {
+  std::string text = std::format("{} {} {} {} {} {}", recorded.epoch, recorded.revision, endpoint_, endpoint_epoch_, wanted_,
+                                 acknowledged_.to_string());
+  for (const Member& m : members) {
+    const Volume& v = m.volume;
+    text += std::format("|{} {} {} {} {} {} {} {}", v.uuid, static_cast<int>(v.directory), v.log.to_string(), v.executed.to_string(),
+                        v.retrieved.to_string(), v.source, v.held, m.role);
+    for (const auto& [uuid, locked] : v.accounts) text += std::format(" {}{}", uuid, locked);
+    text += std::format(" {} {}", v.app_account, v.clone_unlocked);
+    if (!m.pod) continue;
+    const Pod& p = *m.pod;
+    // Tries to start are repeated for ever; that is no news.
+    if (!v.starts && p.process != Process::kRunning) continue;
+    text += std::format(" {} {} {} {} {} {} {} {} {}", p.uid, static_cast<int>(p.process), p.log_read, p.read_only, p.source_enabled,
+                        p.wait_for_count, p.replica_enabled, static_cast<int>(p.receiver), static_cast<int>(p.applier));
+  }
+  return text;
+}
+
+std::string shorten(std::string text) {
+  for (auto at = text.find(kUuidHead); at != std::string::npos; at = text.find(kUuidHead)) text.replace(at, kUuidHead.size(), "server-");
+  return text;
+}
+
+bool Driver::go(const std::string& line) {
+  const int number = actions_++;
+  if (!before || before(number)) return true;
+  say("the operator crashes before: " + line);
+  return false;
+}
+
+void Driver::say(const std::string& line) {
+  if (tell && line != said_) tell(line);
+  said_ = line;
+}
+
+std::string Driver::state_line() const {
+  return std::format("{}: {}", engine::name_of(last_.state), last_.message);
+}
+
+void Driver::pass() {
+  last_ = world_.decide();
+  const std::string& why_state = state_line();
+  if ((last_.record || !last_.steps.empty()) && why_state != told_state_) {
+    say("-- " + why_state);
+    told_state_ = why_state;
+  }
+  if (last_.record) {
+    const engine::Recorded& next = last_.record->next;
+    const std::string line = std::format("record {}.{}: {}", next.epoch, next.revision, last_.record->why);
+    if (!go(line)) return;
+    say(line);
+    world_.write_record(*last_.record);
+    if (!eager) return;
+  }
+  std::vector<engine::Step> steps = last_.steps;
+  if (order == Order::kReversed) std::ranges::reverse(steps);
+  for (const engine::Step& step : steps) {
+    const std::string line = "  " + engine::describe(step, world_.spec.name);
+    if (!go(line)) return;
+    const std::string refusal = world_.apply(step);
+    say(refusal.empty() ? line : line + " (refused: " + refusal + ")");
+  }
+}
+
+bool Driver::settle() {
+  constexpr int kMostPasses = 400;
+  constexpr int kQuietPasses = 16;
+  constexpr Duration kPause{500};
+  int quiet = 0;
+  const bool load = world_.load;
+  for (int i = 0; i < kMostPasses; ++i) {
+    // The load ends some day, so that quiet can come.
+    world_.load = load && i < 60;
+    const std::string before_pass = world_.fingerprint();
+    const bool moved_before = quiet == 0;
+    pass();
+    world_.tick(moved_before ? Duration{10} : kPause);
+    quiet = world_.fingerprint() == before_pass ? quiet + 1 : 0;
+    if (quiet < kQuietPasses) continue;
+    world_.load = load;
+    return true;
+  }
+  world_.load = load;
+  say("IT NEVER SETTLES");
+  return false;
+}
+
+}  // namespace baton::test

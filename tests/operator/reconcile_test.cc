@@ -1,0 +1,290 @@
+#include "operator/reconcile/reconcile.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/operator/manual_clock.h"
+
+namespace baton::reconcile {
+namespace {
+
+using std::chrono::seconds;
+
+const ClusterKey kShop{"default", "shop"};
+constexpr const char* kUuid0 = "00000000-0000-0000-0000-000000000000";
+
+Object cluster_object(const std::string& version, Json status = Json::object()) {
+  return {{"apiVersion", "mysql.baton.dev/v1alpha1"},
+          {"kind", "MySQLReplicationCluster"},
+          {"metadata",
+           {{"name", "shop"},
+            {"namespace", "default"},
+            {"uid", "cr-uid"},
+            {"generation", 1},
+            {"resourceVersion", version}}},
+          {"spec", {{"image", "mysql:8.4"}, {"replicas", 1}}},
+          {"status", std::move(status)}};
+}
+
+/// An API server with one resource: versions, conflicts, outages.
+class FakeServer final : public ClusterPort {
+ public:
+  Result<Object> read(const Context&, const ClusterKey&) override {
+    if (away) return fail(ErrorKind::kRetry, "no connection");
+    return stored;
+  }
+  Result<Object> write_status(const Context&, const Object& cluster) override {
+    if (away) return fail(ErrorKind::kRetry, "no connection");
+    if (kube::metadata_text(cluster, "resourceVersion") != kube::metadata_text(stored, "resourceVersion")) {
+      ++conflicts;
+      return fail(ErrorKind::kConflict, "the object has been modified");
+    }
+    stored = cluster;
+    stored["metadata"]["resourceVersion"] = std::to_string(++version);
+    ++writes;
+    return stored;
+  }
+  Result<void> move_endpoint(const Context&, const ClusterKey&, const std::string&, Epoch) override { return {}; }
+  Result<void> label_role(const Context&, const ClusterKey&, const std::string&, const PodUid&,
+                          const std::string&) override {
+    return {};
+  }
+  /// Somebody else writes.
+  void write_behind(const Json& status) {
+    stored["status"] = status;
+    stored["metadata"]["resourceVersion"] = std::to_string(++version);
+  }
+
+  Object stored;
+  int version = 100;
+  int writes = 0;
+  int conflicts = 0;
+  bool away = false;
+};
+
+class FakeLease final : public LeasePort {
+ public:
+  [[nodiscard]] bool held() const override { return is_held; }
+  [[nodiscard]] std::int64_t term() const override { return current; }
+  bool is_held = true;
+  std::int64_t current = 1;
+};
+
+class FakeLinks final : public LinksPort {
+ public:
+  void want(const ClusterKey&, const std::vector<SidecarAddress>& members) override { wanted = members; }
+  std::vector<SidecarAddress> wanted;
+};
+
+class FakeSteps final : public StepsPort {
+ public:
+  void submit(const ClusterKey&, const Plan& plan) override { plans.push_back(plan); }
+  void forget(const ClusterKey&) override { forgotten = true; }
+  std::vector<Plan> plans;
+  bool forgotten = false;
+};
+
+class FakeObjects final : public ObjectsPort {
+ public:
+  void refresh_credentials(const Context&, const api::Cluster&) override {}
+  std::vector<engine::Finding> bring(const Context&, const api::Cluster&, int, bool) override { return {}; }
+  Result<Object> set_finalizer(const Context&, const Object& cluster, bool present) override {
+    finalizer = present;
+    return cluster;
+  }
+  void forget(const ClusterKey&) override {}
+  bool finalizer = false;
+};
+
+class FakeEvents final : public EventPort {
+ public:
+  void tell(const ClusterKey&, bool, std::string_view reason, std::string_view) override {
+    reasons.emplace_back(reason);
+  }
+  std::vector<std::string> reasons;
+};
+
+class ReconcileTest : public ::testing::Test {
+ protected:
+  ReconcileTest() {
+    server_.stored = cluster_object("100");
+    cached_ = server_.stored;
+    pod_ = {{"metadata",
+             {{"name", "shop-0"},
+              {"namespace", "default"},
+              {"uid", "pod-uid"},
+              {"labels", {{"mysql.baton.dev/cluster", "shop"}}}}},
+            {"status", {{"phase", "Running"}, {"podIP", "10.0.0.1"}}}};
+  }
+
+  Result<kube::Outcome> reconcile() {
+    return reconciler_.reconcile(Context{.deadline = clock_.now() + seconds(30)}, kShop);
+  }
+  engine::Recorded stored_record() { return recorded_of(server_.stored["status"], api::Names("shop")).value(); }
+
+  /// The sidecar of shop-0 says that its directory is empty.
+  void hear_empty_member() {
+    wire::MemberState state{.member = "shop-0", .pod_uid = "pod-uid", .boot_id = "boot", .sidecar_id = "a"};
+    state.sequence = ++sequence_;
+    state.uuid = kUuid0;
+    state.directory = wire::Directory::kEmpty;
+    state.process = wire::Process::kNotRunning;
+    ASSERT_TRUE(book_.hear(kShop, state, clock_.now()).has_value());
+  }
+
+  static Lookup lookup(const std::optional<Object>& object) {
+    return [&object](const kube::ObjectKey& key) -> kube::ObjectPtr {
+      if (!object || kube::key_of(*object).value() != key) return nullptr;
+      return std::make_shared<const Json>(*object);
+    };
+  }
+
+  test::ManualClock clock_;
+  FakeServer server_;
+  std::optional<Object> cached_;
+  std::optional<Object> pod_;
+  std::optional<Object> service_;
+  FakeLease lease_;
+  FakeLinks links_;
+  FakeSteps steps_;
+  FakeObjects objects_;
+  FakeEvents events_;
+  SidecarBook book_;
+  EndedPods ended_;
+  Timelines timelines_;
+  Metrics metrics_{book_, clock_};
+  std::int64_t sequence_ = 0;
+  Json status_;
+  Reconciler reconciler_{{.clusters = lookup(cached_),
+                          .pods = lookup(pod_),
+                          .services = lookup(service_),
+                          .book = book_,
+                          .ended = ended_,
+                          .links = links_,
+                          .steps = steps_,
+                          .cluster = server_,
+                          .objects = objects_,
+                          .events = events_,
+                          .lease = lease_,
+                          .timelines = timelines_,
+                          .metrics = metrics_,
+                          .clock = clock_,
+                          .closed = {}}};
+};
+
+TEST_F(ReconcileTest, TheStandbyListensAndWritesNothing) {
+  lease_.is_held = false;
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(links_.wanted.size(), 1U);
+  EXPECT_EQ(server_.writes, 0);
+  EXPECT_TRUE(steps_.plans.empty());
+}
+
+TEST_F(ReconcileTest, TheFirstRecordOfATermRaisesTheRevision) {
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(stored_record().revision, Revision(1));
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(stored_record().revision, Revision(1));
+  lease_.current = 2;
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(stored_record().revision, Revision(2));
+}
+
+TEST_F(ReconcileTest, TheRecordIsDurableBeforeItsOrderIsGiven) {
+  hear_empty_member();
+  ASSERT_TRUE(reconcile().has_value());
+  ASSERT_TRUE(stored_record().bootstrap.has_value());
+  EXPECT_EQ(stored_record().bootstrap->uuid, ServerUuid(kUuid0));
+  ASSERT_FALSE(steps_.plans.empty());
+  const Plan& plan = steps_.plans.back();
+  EXPECT_EQ(plan.revision, stored_record().revision);
+  ASSERT_EQ(plan.steps.size(), 1U);
+  EXPECT_EQ(engine::name_of(plan.steps.front()), "Initialize");
+}
+
+TEST_F(ReconcileTest, ALostRaceIsDecidedAnewOnWhatTheWinnerWrote) {
+  Json status = Json::object();
+  put_recorded(status, engine::Recorded{.epoch = Epoch(0), .revision = Revision(40)}, api::Names("shop"));
+  server_.write_behind(status);
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.conflicts, 1);
+  EXPECT_EQ(stored_record().revision, Revision(41));
+}
+
+TEST_F(ReconcileTest, AStaleCacheIsNotDecidedUpon) {
+  ASSERT_TRUE(reconcile().has_value());
+  hear_empty_member();
+  // The cache still holds the resource as it was before anything was written.
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.conflicts, 0);
+  const engine::Recorded after = stored_record();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(stored_record(), after);
+  // A newer one is taken.
+  put_recorded(status_, engine::Recorded{.epoch = Epoch(3), .revision = Revision(77)}, api::Names("shop"));
+  server_.write_behind(status_);
+  cached_ = server_.stored;
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_GE(stored_record().revision, Revision(77));
+}
+
+TEST_F(ReconcileTest, WithTheApiServerAwayRecordsWaitAndNothingIsOrdered) {
+  ASSERT_TRUE(reconcile().has_value());
+  steps_.plans.clear();
+  hear_empty_member();
+  server_.away = true;
+  const auto outcome = reconcile();
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_EQ(outcome.error().kind, ErrorKind::kRetry);
+  EXPECT_TRUE(steps_.plans.empty());
+  server_.away = false;
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_TRUE(stored_record().bootstrap.has_value());
+  EXPECT_FALSE(steps_.plans.empty());
+}
+
+TEST_F(ReconcileTest, AnUnreadableRecordIsHeldAndLeftAsItIs) {
+  Json status = {{"epoch", 4}, {"floor", "nonsense"}};
+  server_.stored["status"] = status;
+  cached_ = server_.stored;
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.stored["status"]["floor"], "nonsense");
+  EXPECT_EQ(server_.stored["status"]["conditions"][0]["reason"], "RecordUnreadable");
+  EXPECT_TRUE(steps_.plans.empty());
+  EXPECT_EQ(events_.reasons, std::vector<std::string>{"RecordUnreadable"});
+}
+
+TEST_F(ReconcileTest, ADeletedClusterIsLetGo) {
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_TRUE(objects_.finalizer);
+  server_.stored["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z";
+  server_.write_behind(server_.stored["status"]);
+  cached_ = server_.stored;
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_FALSE(objects_.finalizer);
+  EXPECT_TRUE(links_.wanted.empty());
+  cached_.reset();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_TRUE(steps_.forgotten);
+  EXPECT_FALSE(metrics_.text().contains("cluster=\"shop\""));
+}
+
+TEST(ResourceVersions, AreComparedAsNumbers) {
+  EXPECT_TRUE(not_older("100", "99"));
+  EXPECT_TRUE(not_older("100", "100"));
+  EXPECT_FALSE(not_older("99", "100"));
+}
+
+TEST(PodFacts, ThePodHasEndedOnlyWhenEveryContainerHas) {
+  Json pod = Json::parse(R"({"metadata": {"name": "shop-0", "deletionTimestamp": "t"},
+    "status": {"initContainerStatuses": [{"name": "sidecar", "state": {"running": {}}}],
+               "containerStatuses": [{"name": "mysqld", "state": {"terminated": {"exitCode": 137}}}]}})");
+  EXPECT_FALSE(all_containers_ended(pod));
+  pod["status"]["initContainerStatuses"][0]["state"] = {{"terminated", {{"exitCode", 0}}}};
+  EXPECT_TRUE(all_containers_ended(pod));
+  pod["metadata"].erase("deletionTimestamp");
+  EXPECT_FALSE(all_containers_ended(pod));
+  EXPECT_FALSE(all_containers_ended(Json::parse(R"({"metadata": {"deletionTimestamp": "t"}, "status": {}})")));
+}
+
+}  // namespace
+}  // namespace baton::reconcile

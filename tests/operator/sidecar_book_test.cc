@@ -1,0 +1,139 @@
+#include "operator/sidecars/sidecar_book.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+
+namespace baton {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using News = SidecarBook::News;
+
+const ClusterKey kShop{"default", "shop"};
+constexpr Instant kStart{std::chrono::hours(1)};
+
+wire::MemberState replica(std::int64_t sequence) {
+  wire::MemberState state{.member = "shop-1", .pod_uid = "pod-1", .boot_id = "boot", .sidecar_id = "a"};
+  state.sequence = sequence;
+  state.uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+  state.directory = wire::Directory::kCloned;
+  state.process = wire::Process::kRunning;
+  state.sql.emplace();
+  state.sql->gtid_executed = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5";
+  state.sql->channel.source_host = "10.0.0.1";
+  state.sql->channel.receiver = wire::Thread::kRunning;
+  state.sql->semi_sync.replica_active = true;
+  return state;
+}
+
+wire::MemberState dead(std::int64_t sequence) {
+  auto state = replica(sequence);
+  state.sql.reset();
+  state.process = wire::Process::kNotRunning;
+  state.last_exit = wire::Exit{.signal = 9};
+  return state;
+}
+
+class SidecarBookTest : public ::testing::Test {
+ protected:
+  News hear(wire::MemberState state, Instant at) {
+    const auto news = book_.hear(kShop, std::move(state), at);
+    EXPECT_TRUE(news.has_value());
+    return news.value_or(News::kNothing);
+  }
+  std::optional<SidecarBook::Entry> only(Instant at) {
+    const auto entries = book_.entries(kShop, at);
+    EXPECT_EQ(entries.size(), 1U);
+    return entries.empty() ? std::nullopt : std::optional(entries.front());
+  }
+  SidecarBook book_;
+};
+
+TEST_F(SidecarBookTest, UnchangedLinesOnlyMoveTheTime) {
+  EXPECT_EQ(hear(replica(1), kStart), News::kChange);
+  EXPECT_EQ(hear(replica(2), kStart + milliseconds(500)), News::kNothing);
+  EXPECT_EQ(only(kStart + milliseconds(500))->heard_at, kStart + milliseconds(500));
+}
+
+TEST_F(SidecarBookTest, GtidSetsAloneAreProgress) {
+  hear(replica(1), kStart);
+  auto later = replica(2);
+  later.sql->gtid_executed = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9";
+  EXPECT_EQ(hear(later, kStart), News::kProgress);
+  EXPECT_EQ(only(kStart)->line->report.server->executed.size(), 9U);
+}
+
+TEST_F(SidecarBookTest, DownSinceIsTheFirstLineThatSaysSo) {
+  hear(replica(1), kStart);
+  EXPECT_FALSE(only(kStart)->down_since.has_value());
+  hear(dead(2), kStart + seconds(1));
+  auto more = dead(3);
+  more.logs_readable = true;
+  more.logs_gtid_set = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-7";
+  hear(more, kStart + seconds(2));
+  const auto entry = only(kStart + seconds(2));
+  EXPECT_EQ(entry->down_since, kStart + seconds(1));
+  EXPECT_EQ(entry->line->report.exit, "killed by signal 9");
+  ASSERT_TRUE(entry->line->report.dead_log.has_value());
+  EXPECT_EQ(entry->line->report.dead_log->size(), 7U);
+  hear(replica(4), kStart + seconds(3));
+  EXPECT_FALSE(only(kStart + seconds(3))->down_since.has_value());
+}
+
+TEST_F(SidecarBookTest, SilenceIsNotSeeingAcks) {
+  hear(replica(1), kStart);
+  EXPECT_FALSE(only(kStart + seconds(2))->not_acking_since.has_value());
+  EXPECT_EQ(only(kStart + seconds(3))->not_acking_since, kStart);
+  auto connecting = replica(2);
+  connecting.sql->channel.receiver = wire::Thread::kConnecting;
+  hear(connecting, kStart + milliseconds(700));
+  EXPECT_EQ(only(kStart + seconds(9))->not_acking_since, kStart + milliseconds(700));
+}
+
+TEST_F(SidecarBookTest, OlderLinesMeanNothing) {
+  hear(dead(5), kStart);
+  EXPECT_EQ(hear(replica(4), kStart + seconds(1)), News::kNothing);
+  EXPECT_TRUE(only(kStart)->down_since.has_value());
+}
+
+TEST_F(SidecarBookTest, AnEarlierSidecarIsNotBelievedAgain) {
+  hear(replica(7), kStart);
+  auto restarted = dead(1);
+  restarted.sidecar_id = "b";
+  EXPECT_EQ(hear(restarted, kStart + seconds(1)), News::kChange);
+  EXPECT_EQ(hear(replica(8), kStart + seconds(1)), News::kNothing);
+  EXPECT_TRUE(only(kStart + seconds(1))->down_since.has_value());
+}
+
+TEST_F(SidecarBookTest, EachIncarnationKeepsItsNewestLine) {
+  hear(dead(1), kStart);
+  auto made_again = replica(1);
+  made_again.sidecar_id = "b";
+  made_again.pod_uid = "pod-2";
+  made_again.uuid = "4e11fa47-71ca-11e1-9e33-c80aa9429562";
+  hear(made_again, kStart + seconds(5));
+  EXPECT_EQ(book_.entries(kShop, kStart + seconds(5)).size(), 2U);
+}
+
+TEST_F(SidecarBookTest, TheWatchdogTellsOnceThatAMemberGrewSilent) {
+  hear(replica(1), kStart);
+  EXPECT_TRUE(book_.grown_silent(kStart + seconds(2)).empty());
+  EXPECT_EQ(book_.grown_silent(kStart + milliseconds(2001)).size(), 1U);
+  EXPECT_TRUE(book_.grown_silent(kStart + seconds(9)).empty());
+  EXPECT_EQ(hear(replica(2), kStart + seconds(10)), News::kChange);
+}
+
+TEST_F(SidecarBookTest, AnUnreadableGtidSetIsNotHeard) {
+  auto broken = replica(1);
+  broken.sql->gtid_executed = "nonsense";
+  const auto news = book_.hear(kShop, broken, kStart);
+  ASSERT_FALSE(news.has_value());
+  EXPECT_EQ(news.error().kind, ErrorKind::kCorrupt);
+  EXPECT_TRUE(book_.entries(kShop, kStart).empty());
+}
+
+}  // namespace
+}  // namespace baton
