@@ -43,8 +43,8 @@ void wait_for_signal(const std::stop_token& stop, const sigset_t& signals, std::
 int run(const baton::Config& config, const sigset_t& signals) {
   const baton::SystemClock clock;
   const auto log = baton::Logger::to_stdout(config.log_level);
-  auto kube = config.kubeconfig.empty() ? baton::kube::in_cluster_config()
-                                        : baton::kube::kubeconfig_file(config.kubeconfig);
+  auto kube =
+      config.kubeconfig.empty() ? baton::kube::in_cluster_config() : baton::kube::kubeconfig_file(config.kubeconfig);
   if (!kube) {
     log.error("the API server cannot be addressed", {{"error", kube.error().what}});
     return EXIT_FAILURE;

@@ -61,7 +61,8 @@ struct Child {
 
 class Gate {
  public:
-  Gate(std::string socket_path, Descriptor signals) : socket_path_(std::move(socket_path)), signals_(std::move(signals)) {}
+  Gate(std::string socket_path, Descriptor signals)
+      : socket_path_(std::move(socket_path)), signals_(std::move(signals)) {}
 
   int run() {
     dial();
@@ -119,7 +120,8 @@ class Gate {
       const auto count = ::send(link_.get(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
       if (count > 0) sent += static_cast<std::size_t>(count);
       // Half a message cannot be taken back: the sidecar hears all of it again after the next dial.
-      else if (count < 0 && errno != EINTR) link_.reset();
+      else if (count < 0 && errno != EINTR)
+        link_.reset();
     }
   }
 
@@ -169,7 +171,8 @@ class Gate {
     const pid_t pid = ::fork();
     if (pid < 0) return send({std::string(kGateRefused), std::string("fork: ") + std::strerror(errno)});
     if (pid == 0) become_mysqld(message, parent, out_write.get(), err_write.get());
-    child_ = Child{.pid = pid, .initialize = initialize, .out = std::move(out_read), .err = std::move(err_read), .tail = {}};
+    child_ =
+        Child{.pid = pid, .initialize = initialize, .out = std::move(out_read), .err = std::move(err_read), .tail = {}};
     send({std::string(kGateStarted), std::to_string(pid), child_.role()});
   }
 
@@ -182,7 +185,8 @@ class Gate {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::dup2(out, STDOUT_FILENO);
     ::dup2(err, STDERR_FILENO);
-    // mysqld ends with 16 instead of starting itself anew only if this is its parent (sql/mysqld.cc, is_mysqld_managed).
+    // mysqld ends with 16 instead of starting itself anew only if this is its parent (sql/mysqld.cc,
+    // is_mysqld_managed).
     ::setenv("MYSQLD_PARENT_PID", std::to_string(parent).c_str(), 1);
     std::vector<std::string> arguments = message;
     arguments.front() = "mysqld";
@@ -209,7 +213,8 @@ class Gate {
     }
     // A log reader that stands still must not stand in the way of a kill: then lines are dropped.
     pollfd ready{to, POLLOUT, 0};
-    if (::poll(&ready, 1, 0) > 0) [[maybe_unused]] const auto written = ::write(to, text.data(), text.size());
+    if (::poll(&ready, 1, 0) > 0) [[maybe_unused]]
+      const auto written = ::write(to, text.data(), text.size());
     return true;
   }
 

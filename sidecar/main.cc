@@ -1,4 +1,5 @@
-/// baton-sidecar: `run` watches and serves one member; `copy-gate FOLDER` puts baton-gate where mysqld's container finds it.
+/// baton-sidecar: `run` watches and serves one member; `copy-gate FOLDER` puts baton-gate where mysqld's container
+/// finds it.
 
 #include <malloc.h>
 #include <signal.h>
@@ -27,7 +28,8 @@ Result<void> copy_gate(const fs::path& folder) {
   if (!error) fs::copy_file(gate, temporary, fs::copy_options::overwrite_existing, error);
   if (!error) fs::permissions(temporary, static_cast<fs::perms>(0755), error);
   if (!error) fs::rename(temporary, folder / "baton-gate", error);
-  if (error) return fail(ErrorKind::kTerminal, "failed to copy {} to {}: {}", gate.string(), folder.string(), error.message());
+  if (error)
+    return fail(ErrorKind::kTerminal, "failed to copy {} to {}: {}", gate.string(), folder.string(), error.message());
   return {};
 }
 
@@ -35,8 +37,7 @@ Result<void> copy_gate(const fs::path& folder) {
 bool all_told(const MemberMachine& machine) {
   const auto& state = machine.state();
   const bool has_logs = state.directory == wire::Directory::kInitialized || state.directory == wire::Directory::kCloned;
-  return state.process == wire::Process::kNotRunning &&
-         (!has_logs || state.logs_readable || !state.logs_error.empty());
+  return state.process == wire::Process::kNotRunning && (!has_logs || state.logs_readable || !state.logs_error.empty());
 }
 
 Result<void> run(const Config& config, const Logger& log) {

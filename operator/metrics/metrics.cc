@@ -16,9 +16,9 @@ namespace {
 using engine::ClusterState;
 using prometheus::Labels;
 
-constexpr std::array kStates = {ClusterState::kPending,     ClusterState::kBootstrapping, ClusterState::kHealthy,
-                                ClusterState::kDegraded,    ClusterState::kWaitingForAcks, ClusterState::kOpening,
-                                ClusterState::kFailingOver, ClusterState::kFailoverHeld,  ClusterState::kReopening,
+constexpr std::array kStates = {ClusterState::kPending,        ClusterState::kBootstrapping,  ClusterState::kHealthy,
+                                ClusterState::kDegraded,       ClusterState::kWaitingForAcks, ClusterState::kOpening,
+                                ClusterState::kFailingOver,    ClusterState::kFailoverHeld,   ClusterState::kReopening,
                                 ClusterState::kPrimaryUnknown, ClusterState::kAmbiguous};
 
 template <std::size_t... I>
@@ -77,8 +77,8 @@ class Metrics::Series {
         ack_count(families.ack_count.Add(labels_)),
         epoch(families.epoch.Add(labels_)),
         failovers(families.failovers.Add(labels_)),
-        reconcile(families.reconcile.Add(labels_, prometheus::Histogram::BucketBoundaries{
-                                                      0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})) {
+        reconcile(families.reconcile.Add(
+            labels_, prometheus::Histogram::BucketBoundaries{0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})) {
     for (const ClusterState state : kStates) {
       states_.emplace(state, &families.state.Add(with("state", engine::name_of(state))));
     }

@@ -36,8 +36,10 @@ bool holds(const desired::SecretData& data, const desired::SecretData& wanted) {
 }
 
 engine::Finding obstacle(const Error& error) {
-  const bool refused = error.kind == ErrorKind::kTerminal || error.kind == ErrorKind::kUnsafe;
-  return {.code = refused ? "ObjectRefused" : "ObjectNotApplied", .member = std::nullopt, .sentence = error.what};
+  const char* code = "ObjectNotApplied";
+  if (error.kind == ErrorKind::kTerminal || error.kind == ErrorKind::kUnsafe) code = "ObjectRefused";
+  if (error.kind == ErrorKind::kCancelled) code = kApiServerAway;
+  return {.code = code, .member = std::nullopt, .sentence = error.what};
 }
 
 std::chrono::sys_seconds seconds_of(WallTime time) { return std::chrono::floor<std::chrono::seconds>(time); }
@@ -116,7 +118,7 @@ std::vector<engine::Finding> Applier::bring(const Context& context, const api::C
   const auto note = [&](const Result<void>& result) {
     if (!result) obstacles.push_back(obstacle(result.error()));
     // A server that does not answer is not asked for the rest as well.
-    return result || result.error().kind == ErrorKind::kTerminal || result.error().kind == ErrorKind::kConflict;
+    return result || result.error().kind != ErrorKind::kCancelled;
   };
   bool go_on = note(bring_secrets(context, cluster, state));
   auto objects = wanted(cluster, members, services_too);
@@ -245,9 +247,9 @@ Result<Object> Applier::set_finalizer(const Context& context, const Object& clus
   } else {
     finalizers.erase(ours);
   }
-  const Object patch = {{"metadata",
-                         {{"resourceVersion", kube::metadata_text(cluster, "resourceVersion")},
-                          {"finalizers", std::move(finalizers)}}}};
+  const Object patch = {
+      {"metadata",
+       {{"resourceVersion", kube::metadata_text(cluster, "resourceVersion")}, {"finalizers", std::move(finalizers)}}}};
   TRY(key, kube::key_of(cluster));
   return client_.merge_patch(context, cluster_type(), key, patch);
 }

@@ -36,13 +36,16 @@ class ObjectsPort {
 /// then removed by Kubernetes through their owner references; volumes are kept.
 inline constexpr std::string_view kFinalizer = "mysql.baton.dev/finalizer";
 
+/// Code of the obstacle that the API server does not answer at all.
+inline constexpr const char* kApiServerAway = "ApiServerAway";
+
 struct ApplierOptions {
   std::string sidecar_image;
   std::string sidecar_pull_policy;
 };
 
-/// ObjectsPort over the API server, by server-side apply. An object is applied when what is wanted changed, when what is
-/// watched of it changed, and every kRepeat. Thread-safe for different clusters.
+/// ObjectsPort over the API server, by server-side apply. An object is applied when what is wanted changed, when what
+/// is watched of it changed, and every kRepeat. Thread-safe for different clusters.
 class Applier final : public ObjectsPort {
  public:
   static constexpr Duration kRepeat = std::chrono::minutes(5);

@@ -32,7 +32,8 @@ const SidecarBook::Entry* line_for(const engine::ObservedMember& member,
   const auto of_pod = [&](const SidecarBook::Entry& entry) { return entry.line->report.pod_uid == member.pod_uid; };
   for (const SidecarBook::Entry& entry : entries) {
     if (entry.pod != member.pod) continue;
-    const bool better = best == nullptr || std::pair(of_pod(entry), entry.heard_at) > std::pair(of_pod(*best), best->heard_at);
+    const bool better =
+        best == nullptr || std::pair(of_pod(entry), entry.heard_at) > std::pair(of_pod(*best), best->heard_at);
     if (better) best = &entry;
   }
   return best;

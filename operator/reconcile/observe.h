@@ -17,9 +17,9 @@ namespace baton::reconcile {
 
 /// What is known about a cluster, gathered from informers and the book.
 struct Gathered {
-  std::vector<kube::ObjectPtr> pods;        ///< By ordinal; null where there is no pod.
+  std::vector<kube::ObjectPtr> pods;                   ///< By ordinal; null where there is no pod.
   std::vector<std::optional<Instant>> expected_since;  ///< By ordinal: since when its stream has been asked for.
-  kube::ObjectPtr primary_service;          ///< Null if there is none.
+  kube::ObjectPtr primary_service;                     ///< Null if there is none.
   std::vector<SidecarBook::Entry> entries;
   std::set<PodUid> ended_pods;
 };

@@ -25,8 +25,8 @@ std::string text(const Json& object, std::string_view name) {
 
 /// Reasons for which a waiting container does not come up by itself, or not soon.
 constexpr std::array<std::string_view, 9> kStuck = {
-    "ImagePullBackOff",  "ErrImagePull",           "InvalidImageName", "ErrImageNeverPull",   "CrashLoopBackOff",
-    "RunContainerError", "CreateContainerError",   "CreateContainerConfigError", "StartError"};
+    "ImagePullBackOff",  "ErrImagePull",         "InvalidImageName",           "ErrImageNeverPull", "CrashLoopBackOff",
+    "RunContainerError", "CreateContainerError", "CreateContainerConfigError", "StartError"};
 
 std::string trouble_of_container(const Json& container) {
   const std::string name = text(container, "name");
@@ -68,7 +68,8 @@ std::string pod_trouble(const Json& pod) {
 bool all_containers_ended(const Json& pod) {
   const Json& status = at(pod, "status");
   const std::string phase = text(status, "phase");
-  const bool over = phase == "Failed" || phase == "Succeeded" || at(at(pod, "metadata"), "deletionTimestamp").is_string();
+  const bool over =
+      phase == "Failed" || phase == "Succeeded" || at(at(pod, "metadata"), "deletionTimestamp").is_string();
   const Json& containers = at(status, "containerStatuses");
   if (!over || !containers.is_array() || containers.empty()) return false;
   return std::ranges::all_of(containers, ended) && std::ranges::all_of(at(status, "initContainerStatuses"), ended);

@@ -28,8 +28,8 @@ class Timelines {
   std::map<ClusterKey, TimelineKeeper> keepers_;
 };
 
-/// Hears what becomes of steps: what the member said goes into the book before anything is decided again, the time line,
-/// events, metrics and the log get to know, and the cluster is looked at.
+/// Hears what becomes of steps: what the member said goes into the book before anything is decided again, the time
+/// line, events, metrics and the log get to know, and the cluster is looked at.
 class Reactor final : public StepObserver {
  public:
   struct Parts {

@@ -18,6 +18,7 @@ constexpr Duration kApiRest = std::chrono::seconds(3);
 constexpr Duration kRecordDeadline = std::chrono::seconds(3);
 constexpr Duration kReportDeadline = std::chrono::seconds(2);
 constexpr Duration kObjectsDeadline = std::chrono::seconds(5);
+constexpr Duration kObstacleRetry = std::chrono::seconds(2);
 /// Everything is looked at that often, whatever was or was not heard.
 constexpr Duration kResync = std::chrono::seconds(10);
 
@@ -41,9 +42,7 @@ std::string text_of(const engine::Finding& finding) {
   return std::format("{}/{}", finding.code, finding.member ? finding.member->get() : -1);
 }
 
-bool unanswered(const Error& error) {
-  return error.kind == ErrorKind::kRetry || error.kind == ErrorKind::kCancelled;
-}
+bool unanswered(const Error& error) { return error.kind == ErrorKind::kRetry || error.kind == ErrorKind::kCancelled; }
 
 }  // namespace
 
@@ -72,7 +71,8 @@ Result<kube::Outcome> Reconciler::reconcile(const Context& context, const Cluste
   if (!parts_.lease.held()) return kube::Outcome{.again_after = kResync};
 
   auto pass = settle(context, key, memory, *cluster);
-  if (!pass && pass.error().kind == ErrorKind::kCorrupt) return hold(context, key, memory, "RecordUnreadable", pass.error());
+  if (!pass && pass.error().kind == ErrorKind::kCorrupt)
+    return hold(context, key, memory, "RecordUnreadable", pass.error());
   if (!pass) return std::unexpected(std::move(pass).error());
   parts_.metrics.decided(key, pass->recorded, pass->observed, pass->decision);
   Duration again = kResync;
@@ -88,7 +88,9 @@ Result<kube::Outcome> Reconciler::reconcile(const Context& context, const Cluste
   }
   announce(key, memory, pass->decision);
   tend_objects(context, memory, *cluster, *pass);
-  if (const auto reported = report(context, key, memory, *cluster, *pass); !reported) again = earlier(again, kReportPause);
+  if (const auto reported = report(context, key, memory, *cluster, *pass); !reported)
+    again = earlier(again, kReportPause);
+  if (!memory.obstacles.empty()) again = earlier(again, kObstacleRetry);
   if (pass->decision.look_again) {
     again = earlier(again, std::max(Duration::zero(), *pass->decision.look_again - parts_.clock.now()));
   }
@@ -104,8 +106,8 @@ Reconciler::Memory& Reconciler::memory_of(const ClusterKey& key) {
 }
 
 void Reconciler::take_cached(Memory& memory, const Object& cached) {
-  const bool same = !memory.newest.is_null() &&
-                    kube::metadata_text(memory.newest, "uid") == kube::metadata_text(cached, "uid");
+  const bool same =
+      !memory.newest.is_null() && kube::metadata_text(memory.newest, "uid") == kube::metadata_text(cached, "uid");
   if (!same) {
     memory = Memory{.newest = cached};
   } else if (not_older(kube::metadata_text(cached, "resourceVersion"),
@@ -197,7 +199,8 @@ Result<void> Reconciler::record(const Context& context, const ClusterKey& key, M
     return written;
   }
   memory.reported_at = parts_.clock.now();
-  context.log.info("record written", {{"epoch", change.next.epoch}, {"revision", change.next.revision}, {"why", change.why}});
+  context.log.info("record written",
+                   {{"epoch", change.next.epoch}, {"revision", change.next.revision}, {"why", change.why}});
   announce_record(key, pass, decided);
   return {};
 }
@@ -274,7 +277,7 @@ void Reconciler::tend_objects(const Context& context, Memory& memory, const api:
   // While a failover is held, the endpoint still has to move; until then no Service is touched.
   memory.obstacles =
       parts_.objects.bring(limited, cluster, pass.decision.members_wanted, !pass.recorded.failover.has_value());
-  const bool away = std::ranges::contains(memory.obstacles, std::string("ObjectNotApplied"), &engine::Finding::code);
+  const bool away = std::ranges::contains(memory.obstacles, std::string(kApiServerAway), &engine::Finding::code);
   if (away) memory.api_rest_until = parts_.clock.now() + kApiRest;
 }
 

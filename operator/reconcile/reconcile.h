@@ -56,14 +56,14 @@ class Reconciler {
  private:
   /// What outlives one look at a cluster. Used by one worker at a time, since the queue never gives a key out twice.
   struct Memory {
-    Object newest;                            ///< The resource as last read or written.
+    Object newest;                              ///< The resource as last read or written.
     std::optional<api::ClusterSpec> good_spec;  ///< The last one that could be read.
-    std::int64_t term = 0;                    ///< The term for which the revision was raised.
+    std::int64_t term = 0;                      ///< The term for which the revision was raised.
     Instant reported_at;
-    Instant sets_at;                          ///< When GTID sets were written.
-    Instant api_rest_until;                   ///< The API server did not answer: reports wait.
+    Instant sets_at;         ///< When GTID sets were written.
+    Instant api_rest_until;  ///< The API server did not answer: reports wait.
     std::vector<engine::Finding> obstacles;
-    std::set<std::string> announced;          ///< Findings that events were made of.
+    std::set<std::string> announced;  ///< Findings that events were made of.
   };
   struct Pass {
     engine::Recorded recorded;

@@ -14,8 +14,8 @@ constexpr std::array<std::pair<engine::FailoverPhase, std::string_view>, 2> kPha
     {{engine::FailoverPhase::kRevoking, "Revoking"}, {engine::FailoverPhase::kOpening, "Opening"}}};
 
 /// The fields that a record has always, and those that it has at times.
-constexpr std::array<std::string_view, 7> kAlways = {"epoch",         "revision",  "ackers", "effectiveAcks",
-                                                     "floor",         "everReady", "epochs"};
+constexpr std::array<std::string_view, 7> kAlways = {"epoch", "revision",  "ackers", "effectiveAcks",
+                                                     "floor", "everReady", "epochs"};
 constexpr std::array<std::string_view, 3> kAtTimes = {"bootstrap", "currentPrimary", "failover"};
 
 /// Reads fields that must be there and be right; keeps the first failure.
@@ -121,8 +121,7 @@ void set_or_erase(Json& object, const char* name, const std::string& value) {
 }
 
 bool open(ClusterState state) {
-  return state == ClusterState::kHealthy || state == ClusterState::kDegraded ||
-         state == ClusterState::kWaitingForAcks;
+  return state == ClusterState::kHealthy || state == ClusterState::kDegraded || state == ClusterState::kWaitingForAcks;
 }
 
 Condition condition(std::string type, bool holds, std::string reason, std::string message) {
@@ -257,7 +256,8 @@ Json conditions_json(const std::vector<Condition>& conditions, const Json& befor
     std::string since(now);
     if (written != before.end() && written->is_array()) {
       for (const Json& entry : *written) {
-        const bool same = entry.is_object() && entry.value("type", "") == c.type && entry.value("status", "") == c.status;
+        const bool same =
+            entry.is_object() && entry.value("type", "") == c.type && entry.value("status", "") == c.status;
         if (same) since = entry.value("lastTransitionTime", since);
       }
     }
@@ -436,8 +436,8 @@ Json put_hold(Json before, std::int64_t generation, std::string_view reason, std
   status["observedGeneration"] = generation;
   status["state"] = "Held";
   status["message"] = std::string(message);
-  Json conditions = conditions_json({condition("Ready", false, std::string(reason), std::string(message))}, written,
-                                    generation, now);
+  Json conditions =
+      conditions_json({condition("Ready", false, std::string(reason), std::string(message))}, written, generation, now);
   // The other conditions were judged before; nobody judges them now.
   for (const Json& entry : written.value("conditions", Json::array())) {
     if (entry.is_object() && entry.value("type", "") != "Ready") conditions.push_back(entry);

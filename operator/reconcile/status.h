@@ -17,8 +17,8 @@ namespace baton::reconcile {
 
 using api::Json;
 
-/// Reads the record. A status without any of its fields is an empty record; one with some of them must have all, so that
-/// a half-written or edited status is never taken for a smaller promise. Errors: kCorrupt, naming the field.
+/// Reads the record. A status without any of its fields is an empty record; one with some of them must have all, so
+/// that a half-written or edited status is never taken for a smaller promise. Errors: kCorrupt, naming the field.
 [[nodiscard]] Result<engine::Recorded> recorded_of(const Json& status, const api::Names& names);
 
 /// Writes the record into a status, beside what else is there. recorded_of gives back an equal one.
@@ -42,8 +42,8 @@ struct Report {
   /// What the API server or the resource itself is in the way of: an object that was refused, a record that could not
   /// be written. The first is shown as the reason of Ready.
   const std::vector<engine::Finding>& obstacles;
-  std::string now;      ///< RFC 3339.
-  bool fresh_sets;      ///< Write GTID sets and watermark anew; else the written ones stay.
+  std::string now;  ///< RFC 3339.
+  bool fresh_sets;  ///< Write GTID sets and watermark anew; else the written ones stay.
 };
 
 [[nodiscard]] std::vector<Condition> conditions_of(const Report& report);

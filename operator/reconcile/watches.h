@@ -12,8 +12,8 @@
 
 namespace baton::reconcile {
 
-/// The informers: clusters, and the pods, Services and StatefulSets that bear a cluster's label, in all namespaces or in
-/// the named ones. Each change leads to the key of the cluster that it belongs to, and to nothing else.
+/// The informers: clusters, and the pods, Services and StatefulSets that bear a cluster's label, in all namespaces or
+/// in the named ones. Each change leads to the key of the cluster that it belongs to, and to nothing else.
 class Watches {
  public:
   using Changed = std::function<void(const ClusterKey&)>;

@@ -28,8 +28,9 @@ Duration backoff(int times, Duration longest) {
 
 Result<void> result_of(const wire::OrderResult& answer) {
   if (answer.error_kind.empty() && answer.error.empty()) return {};
-  constexpr std::array kKinds = {ErrorKind::kRetry,    ErrorKind::kConflict, ErrorKind::kGone,      ErrorKind::kNotFound,
-                                 ErrorKind::kTerminal, ErrorKind::kUnsafe,   ErrorKind::kCancelled, ErrorKind::kCorrupt};
+  constexpr std::array kKinds = {ErrorKind::kRetry,     ErrorKind::kConflict, ErrorKind::kGone,
+                                 ErrorKind::kNotFound,  ErrorKind::kTerminal, ErrorKind::kUnsafe,
+                                 ErrorKind::kCancelled, ErrorKind::kCorrupt};
   const auto* const kind = std::ranges::find(kKinds, answer.error_kind, [](ErrorKind k) { return name_of(k); });
   return fail(kind == kKinds.end() ? ErrorKind::kRetry : *kind, "{}", answer.error);
 }
@@ -75,8 +76,7 @@ void Executor::forget(const ClusterKey& key) {
   }
 }
 
-void Executor::perform(const ClusterKey& key, const Plan& plan, const engine::Step& step,
-                       const std::stop_token& stop) {
+void Executor::perform(const ClusterKey& key, const Plan& plan, const engine::Step& step, const std::stop_token& stop) {
   const Instant started = ports_.clock.now();
   const Context context{.stop = stop,
                         .deadline = started + deadline_of(step),

@@ -18,7 +18,7 @@ namespace baton {
 struct StepDone {
   ClusterKey key;
   engine::Step step;
-  std::string cluster;                     ///< Name of the resource, for sentences.
+  std::string cluster;  ///< Name of the resource, for sentences.
   Result<void> result;
   std::optional<wire::MemberState> state;  ///< The member's state after an order that was answered.
   Duration took{0};
@@ -81,7 +81,7 @@ class Executor final : public StepsPort {
     Instant not_before;
   };
   struct Cluster {
-    Epoch epoch;        ///< Of the newest plan.
+    Epoch epoch;  ///< Of the newest plan.
     Revision revision;
     std::set<Slot> in_flight;
     std::map<std::string, Past> past;  ///< By identity of the step.

@@ -159,12 +159,12 @@ Result<void> OperatorProcess::run(const std::stop_token& stop) {
   if (!p.watches.wait_synced({.stop = stop, .log = p.log})) return {};
 
   const std::string lease_space = p.config.lease_namespace.empty() ? p.space : p.config.lease_namespace;
-  kube::LeaderLease leader(
-      p.client, p.clock, p.log,
-      {.key = {.space = lease_space, .name = p.config.lease_name}, .identity = p.identity}, [&p](bool leads) {
-        p.metrics.leading(leads);
-        for (const ClusterKey& key : p.watches.all()) p.queue.add(key);
-      });
+  kube::LeaderLease leader(p.client, p.clock, p.log,
+                           {.key = {.space = lease_space, .name = p.config.lease_name}, .identity = p.identity},
+                           [&p](bool leads) {
+                             p.metrics.leading(leads);
+                             for (const ClusterKey& key : p.watches.all()) p.queue.add(key);
+                           });
   const KubeLease lease(leader);
   reconcile::KubeClusterPort cluster(p.client, p.watches.clusters(), p.watches.services());
   reconcile::Applier objects(p.client, p.clock, {p.config.sidecar_image, p.config.sidecar_pull_policy},

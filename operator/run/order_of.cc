@@ -76,11 +76,11 @@ const PlanMember* Plan::member(Ordinal ordinal) const {
 }
 
 Lane lane_of(const engine::Step& step) {
-  return std::visit(Overloaded{[](const engine::Fence&) { return Lane::kFence; },
-                               [](const engine::Repoint&) { return Lane::kEndpoint; },
-                               [](const engine::LabelRole&) { return Lane::kLabel; },
-                               [](const auto&) { return Lane::kOrder; }},
-                    step);
+  return std::visit(
+      Overloaded{[](const engine::Fence&) { return Lane::kFence; },
+                 [](const engine::Repoint&) { return Lane::kEndpoint; },
+                 [](const engine::LabelRole&) { return Lane::kLabel; }, [](const auto&) { return Lane::kOrder; }},
+      step);
 }
 
 Result<wire::Order> order_of(const engine::Step& step, const Plan& plan) {
@@ -97,20 +97,19 @@ Result<wire::Order> order_of(const engine::Step& step, const Plan& plan) {
 }
 
 Duration deadline_of(const engine::Step& step) {
-  return std::visit(
-      Overloaded{
-          // --initialize writes a whole data directory and starts the server, on a disk that may be slow.
-          [](const engine::Initialize&) { return Duration(std::chrono::minutes(3)); },
-          // STOP REPLICA takes about 2 s while the receiver redials a source that was lost silently.
-          [](const engine::StopReceiver&) { return Duration(std::chrono::seconds(5)); },
-          [](const engine::Fence&) { return Duration(std::chrono::seconds(5)); },
-          [](const engine::WaitApplied&) { return kWaitSlice + std::chrono::seconds(2); },
-          [](const engine::WaitAckers&) { return kWaitSlice + std::chrono::seconds(2); },
-          [](const engine::Repoint&) { return Duration(std::chrono::seconds(3)); },
-          [](const engine::LabelRole&) { return Duration(std::chrono::seconds(3)); },
-          [](const auto&) { return Duration(std::chrono::seconds(10)); },
-      },
-      step);
+  return std::visit(Overloaded{
+                        // --initialize writes a whole data directory and starts the server, on a disk that may be slow.
+                        [](const engine::Initialize&) { return Duration(std::chrono::minutes(3)); },
+                        // STOP REPLICA takes about 2 s while the receiver redials a source that was lost silently.
+                        [](const engine::StopReceiver&) { return Duration(std::chrono::seconds(5)); },
+                        [](const engine::Fence&) { return Duration(std::chrono::seconds(5)); },
+                        [](const engine::WaitApplied&) { return kWaitSlice + std::chrono::seconds(2); },
+                        [](const engine::WaitAckers&) { return kWaitSlice + std::chrono::seconds(2); },
+                        [](const engine::Repoint&) { return Duration(std::chrono::seconds(3)); },
+                        [](const engine::LabelRole&) { return Duration(std::chrono::seconds(3)); },
+                        [](const auto&) { return Duration(std::chrono::seconds(10)); },
+                    },
+                    step);
 }
 
 std::string identity_of(const engine::Step& step, const Plan& plan) {

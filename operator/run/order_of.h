@@ -18,7 +18,7 @@ struct PlanMember {
 
 /// The steps of one decision, with all that carrying them out needs. A plain value.
 struct Plan {
-  Epoch epoch;        ///< Of the recorded state that the decision was made from.
+  Epoch epoch;  ///< Of the recorded state that the decision was made from.
   Revision revision;
   std::vector<PlanMember> members;
   std::string database;  ///< bootstrap.database and bootstrap.user of the resource.

@@ -17,7 +17,7 @@ namespace baton {
 struct SidecarAddress {
   ClusterKey cluster;
   Ordinal ordinal;
-  std::string pod;      ///< Pod name; its sidecar's certificate bears it.
+  std::string pod;  ///< Pod name; its sidecar's certificate bears it.
   PodUid pod_uid;
   std::string address;  ///< Pod IP.
 
@@ -31,7 +31,8 @@ class SidecarPort {
   /// Gives one order and waits for its answer. An answer of the sidecar, also a refusal, is a value. Fails with kRetry
   /// or kCancelled when there was no answer (whether the order was carried out is then unknown), kCorrupt when the
   /// answer could not be read, kTerminal when the peer is not who it should be.
-  virtual Result<wire::OrderResult> give(const Context& context, const SidecarAddress& to, const wire::Order& order) = 0;
+  virtual Result<wire::OrderResult> give(const Context& context, const SidecarAddress& to,
+                                         const wire::Order& order) = 0;
 };
 
 /// One object of the API server as JSON.

@@ -11,8 +11,8 @@
 
 namespace baton {
 
-/// Threads made as they are needed, up to a limit, and kept. Jobs are blocking calls: while one is stuck, another thread
-/// takes the next. Jobs beyond the limit wait in order. Thread-safe.
+/// Threads made as they are needed, up to a limit, and kept. Jobs are blocking calls: while one is stuck, another
+/// thread takes the next. Jobs beyond the limit wait in order. Thread-safe.
 class ThreadPool {
  public:
   using Job = std::function<void(std::stop_token)>;

@@ -2,7 +2,6 @@
 
 #include <format>
 
-#include "operator/api/names.h"
 #include "operator/base/http_cpprest.h"
 
 namespace baton {
@@ -13,14 +12,14 @@ constexpr Duration kConnectTimeout = std::chrono::seconds(1);
 
 }  // namespace
 
-std::string sidecar_url(const std::string& address) {
+std::string sidecar_url(const std::string& address, int port) {
   const bool version6 = address.contains(':');
-  return std::format("https://{}{}{}:{}", version6 ? "[" : "", address, version6 ? "]" : "", api::kApiPort);
+  return std::format("https://{}{}{}:{}", version6 ? "[" : "", address, version6 ? "]" : "", port);
 }
 
-ConnectSidecar connect_by_https(const Clock& clock) {
-  return [&clock](const SidecarAddress& to, const SidecarCredentials& credentials, Duration idle) {
-    HttpClientOptions options{.base_url = sidecar_url(to.address)};
+ConnectSidecar connect_by_https(const Clock& clock, int port) {
+  return [&clock, port](const SidecarAddress& to, const SidecarCredentials& credentials, Duration idle) {
+    HttpClientOptions options{.base_url = sidecar_url(to.address, port)};
     options.ca_pem = credentials.authority_pem;
     options.verify_name = to.pod;
     options.token = [token = credentials.token] { return token; };

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "operator/api/names.h"
 #include "operator/base/http.h"
 #include "operator/run/ports.h"
 
@@ -23,13 +24,13 @@ using CredentialsOf = std::function<std::optional<SidecarCredentials>(const Clus
 
 /// Makes the HTTP client of one sidecar: to its pod's address, believing only the cluster's CA and only a certificate
 /// that bears the pod's name. `idle` is the longest silence that is accepted. Thread-safe.
-using ConnectSidecar = std::function<std::unique_ptr<HttpPort>(const SidecarAddress&, const SidecarCredentials&,
-                                                               Duration idle)>;
+using ConnectSidecar =
+    std::function<std::unique_ptr<HttpPort>(const SidecarAddress&, const SidecarCredentials&, Duration idle)>;
 
 /// "https://10.0.0.7:8443", with brackets around an IPv6 address.
-[[nodiscard]] std::string sidecar_url(const std::string& address);
+[[nodiscard]] std::string sidecar_url(const std::string& address, int port = api::kApiPort);
 
 /// ConnectSidecar over cpprestsdk. The clock must outlive what it makes.
-[[nodiscard]] ConnectSidecar connect_by_https(const Clock& clock);
+[[nodiscard]] ConnectSidecar connect_by_https(const Clock& clock, int port = api::kApiPort);
 
 }  // namespace baton

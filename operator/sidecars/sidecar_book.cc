@@ -20,8 +20,8 @@ void SidecarBook::take_sidecar(Member& member, const wire::MemberState& state) {
 
 void SidecarBook::drop_oldest(Member& member) {
   while (member.incarnations.size() > kMaxIncarnations) {
-    member.incarnations.erase(std::ranges::min_element(
-        member.incarnations, {}, [](const auto& item) { return item.second.heard_at; }));
+    member.incarnations.erase(
+        std::ranges::min_element(member.incarnations, {}, [](const auto& item) { return item.second.heard_at; }));
   }
 }
 

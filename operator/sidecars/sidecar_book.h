@@ -67,9 +67,9 @@ class SidecarBook {
   };
   struct Member {
     std::optional<Instant> expected_since;
-    std::string sidecar_id;            ///< Of the newest line.
-    std::int64_t sequence = 0;         ///< Of the newest line.
-    std::deque<std::string> retired;   ///< Earlier sidecars: whatever still comes from them is old.
+    std::string sidecar_id;                           ///< Of the newest line.
+    std::int64_t sequence = 0;                        ///< Of the newest line.
+    std::deque<std::string> retired;                  ///< Earlier sidecars: whatever still comes from them is old.
     std::map<std::string, Incarnation> incarnations;  ///< By uuid.
     Instant heard_at;
     bool silent = true;

@@ -36,14 +36,17 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Member& member, Orders& orde
                           .certificate_file = config.secret(config.member + ".crt").string(),
                           .key_file = config.secret(config.member + ".key").string(),
                           .max_body = kMaxBody};
-  TRY(listener, HttpListener::start(std::move(api), [self](const std::stop_token& stop, const HttpRequest& request) {
-        return self->answer_api(stop, request);
-      }, log));
+  TRY(listener,
+      HttpListener::start(
+          std::move(api),
+          [self](const std::stop_token& stop, const HttpRequest& request) { return self->answer_api(stop, request); },
+          log));
   server->api_ = std::move(listener);
   HttpListenerOptions plain{.address = config.address, .port = config.metrics_port};
-  TRY(plain_listener, HttpListener::start(std::move(plain), [self](const std::stop_token&, const HttpRequest& request) {
-        return self->answer_plain(request);
-      }, log));
+  TRY(plain_listener,
+      HttpListener::start(
+          std::move(plain),
+          [self](const std::stop_token&, const HttpRequest& request) { return self->answer_plain(request); }, log));
   server->plain_ = std::move(plain_listener);
   server->broadcaster_ = std::jthread([self](const std::stop_token& stop) {
     auto& board = self->member_.board();

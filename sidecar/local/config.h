@@ -12,15 +12,15 @@ namespace baton::sidecar {
 
 /// What `baton-sidecar run` is told: flags, or the environment where a name is given.
 struct Config {
-  std::string member;             ///< --member, POD_NAME
-  std::string pod_uid;            ///< --pod-uid, POD_UID
-  std::filesystem::path data = "/var/lib/mysql";       ///< --data: the volume. mysqld's directory is data/data.
-  std::filesystem::path run = "/run/baton";            ///< --run: gate.sock and mysql/mysqld.sock, shared with mysqld
-  std::filesystem::path config = "/etc/baton/mysql";   ///< --config: the folder of my.cnf
+  std::string member;                                    ///< --member, POD_NAME
+  std::string pod_uid;                                   ///< --pod-uid, POD_UID
+  std::filesystem::path data = "/var/lib/mysql";         ///< --data: the volume. mysqld's directory is data/data.
+  std::filesystem::path run = "/run/baton";              ///< --run: gate.sock and mysql/mysqld.sock, shared with mysqld
+  std::filesystem::path config = "/etc/baton/mysql";     ///< --config: the folder of my.cnf
   std::filesystem::path secrets = "/etc/baton/secrets";  ///< --secrets
-  std::string address = "0.0.0.0";     ///< --address of both ports
-  std::uint16_t api_port = 8443;       ///< --api-port
-  std::uint16_t metrics_port = 9104;   ///< --metrics-port
+  std::string address = "0.0.0.0";                       ///< --address of both ports
+  std::uint16_t api_port = 8443;                         ///< --api-port
+  std::uint16_t metrics_port = 9104;                     ///< --metrics-port
 
   [[nodiscard]] std::filesystem::path data_directory() const { return data / "data"; }
   [[nodiscard]] std::filesystem::path state_directory() const { return data / "baton"; }

@@ -72,8 +72,8 @@ Result<void> DirectoryTask::wait_down(const std::stop_token& stop, Duration limi
     return machine.state().process == Process::kNotRunning && machine.gate_idle();
   });
   if (!down) return fail(ErrorKind::kRetry, "mysqld did not end in time");
-  const auto [exit, tail] = member_.look(
-      [](const MemberMachine& machine) { return std::pair(machine.state().last_exit, machine.tail()); });
+  const auto [exit, tail] =
+      member_.look([](const MemberMachine& machine) { return std::pair(machine.state().last_exit, machine.tail()); });
   if (exit && exit->status == wanted_status) return {};
   return fail(ErrorKind::kRetry, "mysqld ended with {} {}: {}", exit && exit->signal ? "signal" : "status",
               exit ? exit->signal.value_or(exit->status.value_or(-1)) : -1, tail);
@@ -100,7 +100,8 @@ Result<void> DirectoryTask::finish(Result<void> result, wire::Directory director
   log_.error("the data directory stays empty", {{"error", failure.error().what}});
   static_cast<void>(member_.apply([&](MemberMachine& machine) { return machine.fail_task(failure.error().what); }));
   // The next attempt begins with nobody in the directory.
-  member_.wait({}, kEndLimit, [](const MemberMachine& machine) { return machine.state().process == Process::kNotRunning; });
+  member_.wait({}, kEndLimit,
+               [](const MemberMachine& machine) { return machine.state().process == Process::kNotRunning; });
   return failure;
 }
 

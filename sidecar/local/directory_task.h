@@ -14,7 +14,8 @@ namespace baton::sidecar {
 /// the order may be given again. They never touch a directory that has a value.
 class DirectoryTask {
  public:
-  DirectoryTask(Member& member, ServerAdmin& admin, Logger log) : member_(member), admin_(admin), log_(std::move(log)) {}
+  DirectoryTask(Member& member, ServerAdmin& admin, Logger log)
+      : member_(member), admin_(admin), log_(std::move(log)) {}
 
   /// --initialize-insecure, auto.cnf, start, Baton's accounts. About 3 s.
   Result<void> initialize(const std::stop_token& stop);

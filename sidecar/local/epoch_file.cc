@@ -20,7 +20,6 @@ namespace {
 constexpr std::int64_t kFormat = 1;
 constexpr std::size_t kMaxFile = 4 * 1024 * 1024;
 
-
 std::string reason() { return std::strerror(errno); }
 
 Result<void> write_all(int fd, std::string_view text, const std::string& name) {

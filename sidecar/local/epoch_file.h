@@ -12,8 +12,8 @@ namespace baton::sidecar {
 
 /// What a member must not forget, whatever restarts: kept in <volume>/baton/epoch.json beside the data directory.
 struct EpochRecord {
-  std::int64_t epoch = 0;         ///< Highest seen in an order.
-  std::int64_t revision = 0;      ///< Highest seen within that epoch.
+  std::int64_t epoch = 0;     ///< Highest seen in an order.
+  std::int64_t revision = 0;  ///< Highest seen within that epoch.
   wire::Hold hold = wire::Hold::kNone;
   std::int64_t opened_epoch = 0;  ///< Epoch of the last Open of this data directory; 0: never opened.
   bool open = false;              ///< Opened for writes, and mysqld has not ended since.
@@ -22,8 +22,8 @@ struct EpochRecord {
   wire::Directory directory = wire::Directory::kEmpty;
   /// GTIDs that were executed but are in no binlog file (@@gtid_purged as last seen): CLONE and purging leave such.
   std::string outside_logs;
-  bool ackers_known = false;           ///< Whether a SetAckers order was ever given.
-  std::vector<std::string> replicas;   ///< The uuids of the last SetAckers order.
+  bool ackers_known = false;          ///< Whether a SetAckers order was ever given.
+  std::vector<std::string> replicas;  ///< The uuids of the last SetAckers order.
 
   friend bool operator==(const EpochRecord&, const EpochRecord&) = default;
 };

@@ -43,7 +43,8 @@ Result<void> make_private_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error) return fail(ErrorKind::kTerminal, "failed to make {}: {}", path.string(), error.message());
-  if (::chmod(path.c_str(), 0700) != 0) return fail(ErrorKind::kTerminal, "failed to close {} to others", path.string());
+  if (::chmod(path.c_str(), 0700) != 0)
+    return fail(ErrorKind::kTerminal, "failed to close {} to others", path.string());
   return {};
 }
 
@@ -62,8 +63,9 @@ Result<void> ensure_auto_cnf(const fs::path& data_directory, const std::string& 
   if (!text && text.error().kind != ErrorKind::kNotFound) return std::unexpected(text.error());
   if (!text) return write_durably(path, "[auto]\nserver-uuid=" + uuid + "\n", 0640);
   if (text->contains(uuid)) return {};
-  return fail(ErrorKind::kCorrupt, "{} does not name this incarnation's server_uuid {}: the data directory is another's",
-              path.string(), uuid);
+  return fail(ErrorKind::kCorrupt,
+              "{} does not name this incarnation's server_uuid {}: the data directory is another's", path.string(),
+              uuid);
 }
 
 Result<std::unique_ptr<Member>> Member::start(const Config& config, const Clock& clock, Logger log) {
@@ -71,19 +73,17 @@ Result<std::unique_ptr<Member>> Member::start(const Config& config, const Clock&
   TRY(sidecar_id, random_uuid());
   auto record = load_or_make(config, EpochFile(config.state_directory()));
   if (!record) log.error("mysqld is not started", {{"error", record.error().what}});
-  MemberMachine machine({.member = config.member,
-                         .pod_uid = config.pod_uid,
-                         .boot_id = boot_id(),
-                         .sidecar_id = std::move(sidecar_id)},
-                        std::move(record));
+  MemberMachine machine(
+      {.member = config.member, .pod_uid = config.pod_uid, .boot_id = boot_id(), .sidecar_id = std::move(sidecar_id)},
+      std::move(record));
   std::unique_ptr<Member> member(new Member(config, clock, log, std::move(machine)));
   TRY(running, find_mysqld(config.data_directory()));
   static_cast<void>(member->apply([&](MemberMachine& m) { return m.on_process_list(running, clock.now()); }));
   Member* const self = member.get();
   // The link's first message waits for the lock, and so finds the link in its place.
   const std::scoped_lock lock(member->mutex_);
-  TRY(link, GateLink::open(config.gate_socket(), [self](const GateMessage& message) { self->on_gate_message(message); },
-                           log));
+  TRY(link, GateLink::open(
+                config.gate_socket(), [self](const GateMessage& message) { self->on_gate_message(message); }, log));
   member->link_ = std::move(link);
   return member;
 }
@@ -261,9 +261,11 @@ void Member::log_changes(const wire::MemberState& before) const {
     return std::string();
   };
   if (before.process != after.process) {
-    log_.info("mysqld's state changed", {{"from", text(before.process)}, {"to", text(after.process)}, {"pid", machine_.pid()}});
+    log_.info("mysqld's state changed",
+              {{"from", text(before.process)}, {"to", text(after.process)}, {"pid", machine_.pid()}});
   }
-  if (before.hold != after.hold) log_.warn("the start hold changed", {{"from", text(before.hold)}, {"to", text(after.hold)}});
+  if (before.hold != after.hold)
+    log_.warn("the start hold changed", {{"from", text(before.hold)}, {"to", text(after.hold)}});
   if (before.start_error != after.start_error && !after.start_error.empty()) {
     log_.error("mysqld did not start", {{"error", after.start_error}});
   }

@@ -24,9 +24,9 @@
 
 namespace baton::sidecar {
 
-/// A MemberMachine at work: one lock owns it; whoever has an input takes the lock, hands the input in, and does what the
-/// machine asks (epoch file, gate, process watch, log scan) before letting go. Every change is published on the board at
-/// once, before anything slow. Thread-safe.
+/// A MemberMachine at work: one lock owns it; whoever has an input takes the lock, hands the input in, and does what
+/// the machine asks (epoch file, gate, process watch, log scan) before letting go. Every change is published on the
+/// board at once, before anything slow. Thread-safe.
 class Member {
  public:
   /// Reads the epoch file or makes the first one, looks for a running mysqld, opens the gate's socket.

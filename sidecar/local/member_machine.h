@@ -16,10 +16,10 @@ enum class GateAction : std::uint8_t { kStart, kInitialize, kKill, kTerminate };
 
 /// What an input asks of the outside, to be done in this order.
 struct Effects {
-  bool save = false;                ///< The record changed: fsync it. A start must not come before that.
+  bool save = false;  ///< The record changed: fsync it. A start must not come before that.
   std::vector<GateAction> gate;
-  std::optional<int> watch;         ///< Watch this process for its end.
-  bool scan_logs = false;           ///< mysqld is down: read its binlog to the end; answer with on_logs.
+  std::optional<int> watch;  ///< Watch this process for its end.
+  bool scan_logs = false;    ///< mysqld is down: read its binlog to the end; answer with on_logs.
 
   [[nodiscard]] bool none() const { return !save && gate.empty() && !watch && !scan_logs; }
 };

@@ -26,7 +26,9 @@ Result<GtidSet> parse_target(const std::string& text) {
   return set;
 }
 
-Duration bounded(std::int64_t milliseconds) { return Duration(std::clamp<std::int64_t>(milliseconds, 0, kLongestWait)); }
+Duration bounded(std::int64_t milliseconds) {
+  return Duration(std::clamp<std::int64_t>(milliseconds, 0, kLongestWait));
+}
 
 bool is_open(const MemberMachine& machine) { return machine.record() && machine.record()->open; }
 

@@ -13,8 +13,8 @@
 
 namespace baton::sidecar {
 
-/// Carries out orders: one at a time, but for Fence, which no other order may hold up. Each is bounded: by the limits of
-/// ServerAdmin, of its own arguments, or of DirectoryTask. Thread-safe.
+/// Carries out orders: one at a time, but for Fence, which no other order may hold up. Each is bounded: by the limits
+/// of ServerAdmin, of its own arguments, or of DirectoryTask. Thread-safe.
 class Orders {
  public:
   /// `on_done(order, result)` counts: result is "ok" or name_of(ErrorKind).

@@ -38,7 +38,7 @@ class ProcessWatch {
   std::mutex mutex_;
   Descriptor process_;  ///< pidfd
   int pid_ = 0;
-  bool gone_ = false;   ///< watch() found no such process.
+  bool gone_ = false;  ///< watch() found no such process.
   std::jthread thread_;
 };
 

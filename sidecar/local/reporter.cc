@@ -38,8 +38,8 @@ Reporter::Reporter(Member& member, ServerAdmin& admin, Logger log)
 void Reporter::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     member_.tick();
-    const auto [process, starts] = member_.look(
-        [](const MemberMachine& machine) { return std::pair(machine.state().process, machine.starts()); });
+    const auto [process, starts] =
+        member_.look([](const MemberMachine& machine) { return std::pair(machine.state().process, machine.starts()); });
     if (may_answer(process)) static_cast<void>(refresh(stop, member_, admin_));
     kill_strangers(stop);
     const bool answered = member_.look([](const MemberMachine& machine) { return machine.answered(); });

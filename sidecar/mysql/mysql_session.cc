@@ -149,8 +149,10 @@ SqlResult<Session> Session::connect(const MysqlLibrary& /*started*/, const Endpo
     return std::unexpected(session.failure(stop));
   }
   session.cancel_ = Descriptor(::fcntl(handle->net.fd, F_DUPFD_CLOEXEC, 0));
-  if (!session.cancel_) return std::unexpected(SqlFailure{ErrorKind::kRetry, CR_OUT_OF_MEMORY, "no file descriptor left"});
-  if (auto done = session.run(stop, "SET SESSION autocommit=1, sql_mode='', max_execution_time=0, transaction_read_only=0");
+  if (!session.cancel_)
+    return std::unexpected(SqlFailure{ErrorKind::kRetry, CR_OUT_OF_MEMORY, "no file descriptor left"});
+  if (auto done =
+          session.run(stop, "SET SESSION autocommit=1, sql_mode='', max_execution_time=0, transaction_read_only=0");
       !done) {
     return std::unexpected(std::move(done).error());
   }
@@ -158,7 +160,8 @@ SqlResult<Session> Session::connect(const MysqlLibrary& /*started*/, const Endpo
 }
 
 SqlResult<Rows> Session::query(const std::stop_token& stop, const std::string& statement) {
-  if (lost_) return std::unexpected(SqlFailure{ErrorKind::kRetry, CR_SERVER_GONE_ERROR, "the connection was lost before"});
+  if (lost_)
+    return std::unexpected(SqlFailure{ErrorKind::kRetry, CR_SERVER_GONE_ERROR, "the connection was lost before"});
   register_thread();
   MYSQL* const handle = handle_.get();
   const std::stop_callback cancel(stop, [fd = cancel_.get()] { ::shutdown(fd, SHUT_RDWR); });

@@ -33,7 +33,8 @@ constexpr auto kPinned = std::to_array<PinnedSetting>({
      "only transactional tables survive a failover"},
     // Replication channel.
     {"relay_log", "relay", kNotShown, "the sidecar reads relay log files by this name"},
-    {"relay_log_recovery", "OFF", kSwitch, "received transactions that are not yet applied would be thrown away at a restart"},
+    {"relay_log_recovery", "OFF", kSwitch,
+     "received transactions that are not yet applied would be thrown away at a restart"},
     {"relay_log_purge", "ON", kSwitch, "relay logs would fill the volume"},
     {"relay_log_space_limit", "0", kNumber, "a receiver that waits for space sends no acks"},
     {"skip_replica_start", "ON", kSwitch, "replication starts only when its source is known to be the primary"},
@@ -136,15 +137,15 @@ struct DefaultSetting {
   std::string_view value;
 };
 constexpr auto kDefaults = std::to_array<DefaultSetting>({
-    {"replica_parallel_workers", "8"},        // A replica that lags holds up a failover.
+    {"replica_parallel_workers", "8"},  // A replica that lags holds up a failover.
     {"replica_pending_jobs_size_max", "256M"},
     {"binlog_expire_logs_seconds", "604800"},
-    {"max_binlog_size", "256M"},              // The unit in which old logs can be purged and a dead server's be read.
+    {"max_binlog_size", "256M"},  // The unit in which old logs can be purged and a dead server's be read.
     {"innodb_redo_log_capacity", "512M"},
     {"innodb_buffer_pool_size", "256M"},
     {"innodb_buffer_pool_in_core_file", "OFF"},
     {"max_connections", "500"},
-    {"lock_wait_timeout", "3600"},            // The default of a year lets one forgotten session stop all DDL.
+    {"lock_wait_timeout", "3600"},  // The default of a year lets one forgotten session stop all DDL.
 });
 
 bool is_name_character(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; }
@@ -223,10 +224,13 @@ std::optional<std::string> malformed(std::string_view shown, std::string_view na
   if (name.empty() || !std::ranges::all_of(name, is_name_character)) {
     return std::format("'{}' is not the name of a setting", shown);
   }
-  const bool control = std::ranges::any_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  const bool control =
+      std::ranges::any_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   if (control || (value.contains('"') && value.contains('\''))) {
-    return std::format("the value of {} cannot be written into my.cnf: line ends, control characters and both kinds of "
-                       "quotation marks at once are refused", shown);
+    return std::format(
+        "the value of {} cannot be written into my.cnf: line ends, control characters and both kinds of "
+        "quotation marks at once are refused",
+        shown);
   }
   return std::nullopt;
 }
@@ -242,7 +246,9 @@ std::string quoted(std::string_view value) {
   return result + mark;
 }
 
-std::string line_of(std::string_view name, std::string_view value) { return std::format("{} = {}\n", name, quoted(value)); }
+std::string line_of(std::string_view name, std::string_view value) {
+  return std::format("{} = {}\n", name, quoted(value));
+}
 
 /// Variables of plugins are unknown while --initialize runs, since it loads none. In running servers drift shows it.
 std::string line_of(const PinnedSetting& setting) {
@@ -278,7 +284,8 @@ std::optional<std::string> why_refused(std::string_view name, std::string_view v
   for (const auto& meaning : names) {
     if (const PinnedSetting* pinned = find_pinned(meaning)) {
       const bool as_is = &meaning == &names.front();
-      const bool same = pinned->compare == kNotShown ? switch_of(value) == switch_of(pinned->value) : agrees(*pinned, std::string(value));
+      const bool same = pinned->compare == kNotShown ? switch_of(value) == switch_of(pinned->value)
+                                                     : agrees(*pinned, std::string(value));
       if (as_is && same) return std::nullopt;
       return std::format("{} must be {}: {}", name, pinned->value, pinned->reason);
     }

@@ -24,7 +24,7 @@ enum class Compare : std::uint8_t {
 };
 
 struct PinnedSetting {
-  std::string_view name;   ///< As the server shows it: lower case, underscores.
+  std::string_view name;  ///< As the server shows it: lower case, underscores.
   std::string_view value;
   Compare compare = Compare::kText;
   std::string_view reason;  ///< Half a sentence: why another value is refused.
@@ -39,7 +39,8 @@ struct PinnedSetting {
 /// "sync_binlog is 0, not 1".
 [[nodiscard]] std::string drift_sentence(const PinnedSetting& setting, const std::optional<std::string>& actual);
 
-/// A sentence why a user may not set this, or nothing if he may. Sees through the server's ways to write a name: `-` for
+/// A sentence why a user may not set this, or nothing if he may. Sees through the server's ways to write a name: `-`
+/// for
 /// `_`, case, `loose_`, `skip_`, `enable_`, `disable_`, `maximum_`, the old words slave and master.
 /// (Abbreviations it refuses by itself.)
 /// A pinned setting may be given with its pinned value.

@@ -16,14 +16,25 @@ constexpr std::string_view kIdentified = "IDENTIFIED WITH caching_sha2_password 
 
 std::string account(std::string_view user) { return sql_quoted(user) + "@'%'"; }
 
-/// Whether a binlogged statement of this server would now wait for acks that nobody sends.
-Result<bool> acks_missing(SqlLease& sql) {
+/// Whether account statements may go into the binlog. A statement that waits for an ack keeps the lock of the account
+/// cache meanwhile, so that nobody can log in any more, not even the replica that would send the ack.
+Result<bool> may_be_binlogged(SqlLease& sql) {
+  TRY(channel, read_channel(sql));
+  if (!channel.source_host.empty()) return false;
+  TRY(semi_sync, sql.value("SELECT @@global.rpl_semi_sync_source_enabled"));
+  return semi_sync == "0";
+}
+
+/// Refuses unless acks are flowing at this moment, if they are wanted at all.
+Result<void> need_flowing_acks(SqlLease& sql) {
   TRY(rows, sql.query("SELECT @@global.rpl_semi_sync_source_enabled AS enabled,"
                       " @@global.rpl_semi_sync_source_wait_for_replica_count AS wanted"));
-  if (!rows[0].flag("enabled")) return false;
+  if (!rows[0].flag("enabled")) return {};
   wire::SemiSync status;
   TRY_VOID(read_semi_sync_status(sql, status));
-  return status.clients < rows[0].number("wanted");
+  if (status.clients >= rows[0].number("wanted") && status.waiting_sessions == 0) return {};
+  return fail(ErrorKind::kRetry,
+              "commits wait for acks: an account statement now would keep everybody from logging in");
 }
 
 /// The pattern of a database's name in GRANT, where _ and % stand for other characters, unless partial_revokes is on.
@@ -63,9 +74,10 @@ Result<std::vector<AccountRow>> ServerAdmin::baton_accounts(SqlLease& sql) {
     const std::scoped_lock lock(accounts_mutex_);
     if (!stale && steady_clock::now() - accounts_read_ < kAccountsAge) return accounts_;
   }
-  auto rows = sql.query("SELECT User, account_locked, User_attributes->>'$.metadata.baton_uuid' AS uuid,"
-                        " User_attributes->>'$.metadata.baton' AS baton FROM mysql.user WHERE Host='%' HAVING"
-                        " baton IS NOT NULL");
+  auto rows = sql.query(
+      "SELECT User, account_locked, User_attributes->>'$.metadata.baton_uuid' AS uuid,"
+      " User_attributes->>'$.metadata.baton' AS baton FROM mysql.user WHERE Host='%' HAVING"
+      " baton IS NOT NULL");
   if (!rows) {
     forget_accounts();
     return std::unexpected(Error(rows.error()));
@@ -84,21 +96,16 @@ Result<std::vector<AccountRow>> ServerAdmin::baton_accounts(SqlLease& sql) {
   return accounts;
 }
 
-Result<void> ServerAdmin::change_accounts(SqlLease& sql, const std::function<Result<void>()>& statements) {
-  TRY(channel, read_channel(sql));
-  if (!channel.source_host.empty()) {
-    return fail(ErrorKind::kUnsafe, "this server is a replica of {}: accounts are changed on the primary", channel.source_host);
-  }
-  TRY(alone, acks_missing(sql));
-  if (!alone) TRY_VOID(sql.run("SET SESSION sql_log_bin=1"));
+Result<void> ServerAdmin::change_accounts(SqlLease& sql, bool binlogged,
+                                          const std::function<Result<void>()>& statements) {
+  if (binlogged) TRY_VOID(sql.run("SET SESSION sql_log_bin=1"));
   auto done = while_writable(sql, statements);
   forget_accounts();
-  if (!alone && !sql.run("SET SESSION sql_log_bin=0")) sql.drop();
+  if (binlogged && !sql.run("SET SESSION sql_log_bin=0")) sql.drop();
   return done;
 }
 
 Result<void> ServerAdmin::while_writable(SqlLease& sql, const std::function<Result<void>()>& statements) {
-  const std::scoped_lock lock(writable_);
   TRY(closed, sql.value("SELECT @@global.super_read_only"));
   if (closed == "0") return statements();
   // read_only stays on: but for root, everybody is kept out as before.
@@ -117,7 +124,9 @@ Result<void> ServerAdmin::bootstrap_accounts(const std::stop_token& stop, const 
   forget_accounts();
   TRY(accounts, baton_accounts(sql));
   if (std::ranges::contains(accounts, kCloneAccount, &AccountRow::user)) return {};
-  return change_accounts(sql, [&] -> Result<void> {
+  const std::scoped_lock lock(writable_);
+  TRY(binlogged, may_be_binlogged(sql));
+  return change_accounts(sql, binlogged, [&] -> Result<void> {
     const std::string clone = account(kCloneAccount);
     TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {} {} REQUIRE SSL ACCOUNT LOCK", clone, kIdentified,
                                  sql_quoted(passwords.clone))));
@@ -136,13 +145,15 @@ Result<void> ServerAdmin::ensure_replication_account(const std::stop_token& stop
   TRY(accounts, baton_accounts(sql));
   const auto known = std::ranges::find(accounts, uuid, &AccountRow::uuid);
   if (known != accounts.end() && !known->locked) return {};
-  return change_accounts(sql, [&] -> Result<void> {
+  const std::scoped_lock lock(writable_);
+  TRY(binlogged, may_be_binlogged(sql));
+  return change_accounts(sql, binlogged, [&] -> Result<void> {
     const std::string name = account(replication_account(uuid));
     TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {} {} REQUIRE SSL", name, kIdentified,
                                  sql_quoted(passwords.replication))));
     TRY_VOID(sql.run(std::format("GRANT REPLICATION SLAVE ON *.* TO {}", name)));
-    TRY_VOID(sql.run(std::format(R"(ALTER USER {} ACCOUNT UNLOCK ATTRIBUTE '{{"baton":"replication","baton_uuid":"{}"}}')",
-                                 name, uuid)));
+    TRY_VOID(sql.run(std::format(
+        R"(ALTER USER {} ACCOUNT UNLOCK ATTRIBUTE '{{"baton":"replication","baton_uuid":"{}"}}')", name, uuid)));
     return {};
   });
 }
@@ -150,17 +161,27 @@ Result<void> ServerAdmin::ensure_replication_account(const std::stop_token& stop
 Result<void> ServerAdmin::ensure_application_account(const std::stop_token& stop, std::string_view database,
                                                      std::string_view user, const Passwords& passwords) {
   if (reserved_user(user)) return fail(ErrorKind::kTerminal, "'{}' cannot be the application's account", user);
-  if (reserved_database(database)) return fail(ErrorKind::kTerminal, "'{}' cannot be the application's database", database);
+  if (reserved_database(database))
+    return fail(ErrorKind::kTerminal, "'{}' cannot be the application's database", database);
   TRY(sql, work_.take(stop));
   forget_accounts();
   TRY(accounts, baton_accounts(sql));
   const auto known = std::ranges::find(accounts, user, &AccountRow::user);
   if (known != accounts.end() && known->application) return {};
+  TRY(channel, read_channel(sql));
+  if (!channel.source_host.empty()) {
+    return fail(ErrorKind::kUnsafe, "this server is a replica of {}: the application's account is made on the primary",
+                channel.source_host);
+  }
   TRY(pattern, grant_pattern(sql, database));
-  return change_accounts(sql, [&] -> Result<void> {
+  const std::scoped_lock lock(writable_);
+  TRY_VOID(need_flowing_acks(sql));
+  return change_accounts(sql, true, [&] -> Result<void> {
     const std::string name = account(user);
+    // It keeps no lock of accounts: when it has got its acks, those of the next statements are as good as there.
     TRY_VOID(sql.run(std::format("CREATE DATABASE IF NOT EXISTS {}", sql_name(database))));
-    TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {} {}", name, kIdentified, sql_quoted(passwords.application))));
+    TRY_VOID(sql.run(
+        std::format("CREATE USER IF NOT EXISTS {} {} {}", name, kIdentified, sql_quoted(passwords.application))));
     TRY_VOID(sql.run(std::format("GRANT ALL ON {}.* TO {}", pattern, name)));
     TRY_VOID(sql.run(std::format(R"(ALTER USER {} ATTRIBUTE '{{"baton":"application"}}')", name)));
     return {};
@@ -174,9 +195,9 @@ Result<void> ServerAdmin::allow_clone(const std::stop_token& stop, bool allowed)
   const auto known = std::ranges::find(accounts, kCloneAccount, &AccountRow::user);
   if (known == accounts.end()) return fail(ErrorKind::kNotFound, "there is no account {}", kCloneAccount);
   if (known->locked != allowed) return {};
-  return change_accounts(sql, [&] -> Result<void> {
-    TRY_VOID(sql.run(std::format("ALTER USER {} ACCOUNT {}", account(kCloneAccount), allowed ? "UNLOCK" : "LOCK")));
-    return {};
+  const std::scoped_lock lock(writable_);
+  return change_accounts(sql, false, [&] -> Result<void> {
+    return sql.run(std::format("ALTER USER {} ACCOUNT {}", account(kCloneAccount), allowed ? "UNLOCK" : "LOCK"));
   });
 }
 
@@ -184,9 +205,10 @@ Result<void> ServerAdmin::set_passwords(const std::stop_token& stop, const Passw
   TRY(sql, work_.take(stop));
   forget_accounts();
   TRY(accounts, baton_accounts(sql));
-  return change_accounts(sql, [&] -> Result<void> {
+  const std::scoped_lock lock(writable_);
+  return change_accounts(sql, false, [&] -> Result<void> {
     for (const auto& row : accounts) {
-      const std::string& password = row.application ? passwords.application
+      const std::string& password = row.application    ? passwords.application
                                     : row.uuid.empty() ? passwords.clone
                                                        : passwords.replication;
       TRY_VOID(sql.run(std::format("ALTER USER {} {} {} RETAIN CURRENT PASSWORD", account(row.user), kIdentified,
@@ -199,12 +221,15 @@ Result<void> ServerAdmin::set_passwords(const std::stop_token& stop, const Passw
 Result<void> ServerAdmin::expel_replica(const std::stop_token& stop, std::string_view uuid) {
   TRY(sql, work_.take(stop));
   const std::string name = replication_account(uuid);
-  TRY(locked, sql.value(std::format("SELECT account_locked FROM mysql.user WHERE Host='%' AND User={}", sql_quoted(name))));
+  TRY(locked,
+      sql.value(std::format("SELECT account_locked FROM mysql.user WHERE Host='%' AND User={}", sql_quoted(name))));
   if (locked == "N") {
-    // sql_log_bin is off: who is cut off from this primary must not be cut off from the next one.
-    const auto lock = [&] -> Result<void> { return sql.run(std::format("ALTER USER {} ACCOUNT LOCK", account(name))); };
-    TRY_VOID(while_writable(sql, lock));
-    forget_accounts();
+    const std::scoped_lock lock(writable_);
+    // Not binlogged: who is cut off from this primary must not be cut off from the next one.
+    const auto lock_account = [&] -> Result<void> {
+      return sql.run(std::format("ALTER USER {} ACCOUNT LOCK", account(name)));
+    };
+    TRY_VOID(change_accounts(sql, false, lock_account));
   }
   int looks_without = 0;
   const auto gone = look_until(stop, 5s, 3ms, [&] -> Result<bool> {

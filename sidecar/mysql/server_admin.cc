@@ -46,12 +46,12 @@ Result<void> ServerAdmin::clone_from(const std::stop_token& stop, const wire::Cl
                                      const Passwords& passwords) {
   const SessionLimits limits{.connect = 2s, .answer = kCloneLimit};
   TRY(sql, Session::connect(library_, {.socket = config_.socket}, limits, stop));
-  TRY_VOID(sql.run(stop, std::format("SET GLOBAL clone_valid_donor_list={}, GLOBAL clone_ssl_ca={}",
-                                     sql_quoted(std::format("{}:{}", donor.host, donor.port)),
-                                     sql_quoted(config_.ca.string()))));
-  const auto copied = sql.run(stop, std::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY {} REQUIRE SSL",
-                                                sql_quoted(kCloneAccount), sql_quoted(donor.host), donor.port,
-                                                sql_quoted(passwords.clone)));
+  TRY_VOID(sql.run(
+      stop, std::format("SET GLOBAL clone_valid_donor_list={}, GLOBAL clone_ssl_ca={}",
+                        sql_quoted(std::format("{}:{}", donor.host, donor.port)), sql_quoted(config_.ca.string()))));
+  const auto copied =
+      sql.run(stop, std::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY {} REQUIRE SSL", sql_quoted(kCloneAccount),
+                                sql_quoted(donor.host), donor.port, sql_quoted(passwords.clone)));
   if (copied || copied.error().number == kRestartFailed) return {};
   return wrap(std::format("clone from {}:{}", donor.host, donor.port), Error(copied.error()));
 }
@@ -72,6 +72,7 @@ Result<CloneOutcome> ServerAdmin::clone_outcome(const std::stop_token& stop) {
 
 Result<void> ServerAdmin::set_ack_count(const std::stop_token& stop, std::int64_t count) {
   if (count < 0) return fail(ErrorKind::kTerminal, "an ack count of {} has no meaning", count);
+  const std::scoped_lock lock(writable_);
   TRY(sql, work_.take(stop));
   TRY(now, sql.query("SELECT @@global.rpl_semi_sync_source_enabled AS enabled,"
                      " @@global.rpl_semi_sync_source_wait_for_replica_count AS wanted"));
@@ -88,7 +89,8 @@ Result<void> ServerAdmin::set_ack_count(const std::stop_token& stop, std::int64_
   return {};
 }
 
-Result<void> ServerAdmin::wait_ackers(const std::stop_token& stop, std::int64_t count, std::chrono::milliseconds limit) {
+Result<void> ServerAdmin::wait_ackers(const std::stop_token& stop, std::int64_t count,
+                                      std::chrono::milliseconds limit) {
   TRY(sql, work_.take(stop));
   wire::SemiSync status;
   const auto enough = look_until(stop, std::clamp(limit, 0ms, 5000ms), 3ms, [&] -> Result<bool> {
@@ -119,9 +121,10 @@ Result<std::vector<wire::DumpThread>> ServerAdmin::kill_strangers(const std::sto
 
 Result<std::vector<std::int64_t>> ServerAdmin::connections_of(SqlLease& sql, std::string_view account,
                                                               std::string_view uuid) {
-  TRY(rows, sql.query(std::format("SELECT PROCESSLIST_ID AS id FROM performance_schema.threads WHERE PROCESSLIST_USER={}"
-                                  " AND PROCESSLIST_ID IS NOT NULL AND TYPE='FOREGROUND'",
-                                  sql_quoted(account))));
+  TRY(rows,
+      sql.query(std::format("SELECT PROCESSLIST_ID AS id FROM performance_schema.threads WHERE PROCESSLIST_USER={}"
+                            " AND PROCESSLIST_ID IS NOT NULL AND TYPE='FOREGROUND'",
+                            sql_quoted(account))));
   std::vector<std::int64_t> ids;
   for (std::size_t i = 0; i < rows.size(); ++i) ids.push_back(rows[i].number("id"));
   TRY(connections, read_dump_connections(sql));

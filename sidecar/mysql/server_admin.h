@@ -53,13 +53,14 @@ struct AccountRow {
 ///
 /// Works as root@localhost over the unix socket. That account has no password and is no way in from outside: settings
 /// pin skip_name_resolve, so that no TCP address matches 'localhost', and the socket lies in a folder of the sidecar's
-/// uid. Every session has sql_log_bin=0, so that nothing local becomes an errant transaction; account statements that
-/// replicas need too turn it on. If such a statement could not commit because acks are missing, it is done on this
-/// server alone, since the account may be what the missing acker waits for: give the order again after a promotion.
+/// uid. Every session has sql_log_bin=0, so that nothing local becomes an errant transaction. Statements that make
+/// accounts go into the binlog, for the replicas, only while semi-sync is off: one that waits for acks keeps the lock
+/// of the account cache meanwhile, and nobody can log in any more, not even the replica whose ack it waits for (seen
+/// on 9.7.4).
 ///
-/// Thread-safe. Connections are made when needed and kept; one that the server closed is replaced. Orders that touch the
-/// replication channel wait for one another. Every call ends at the stop token, and by itself within about 10 s of a
-/// server's silence unless it says otherwise. Errors: SqlFailure's kinds, wrapped with the operation; and as said.
+/// Thread-safe. Connections are made when needed and kept; one that the server closed is replaced. Orders that touch
+/// the replication channel wait for one another. Every call ends at the stop token, and by itself within about 10 s of
+/// a server's silence unless it says otherwise. Errors: SqlFailure's kinds, wrapped with the operation; and as said.
 class ServerAdmin {
  public:
   struct Config {
@@ -70,59 +71,64 @@ class ServerAdmin {
   ServerAdmin(const MysqlLibrary& library, Config config);
 
   /// All fields of wire::Sql, in this order, over one session; the GTID sets come LAST, since whoever sees that an ack
-  /// count was raised or a replica is gone takes the sets of the same state as the floor of what was acknowledged before:
+  /// count was raised or a replica is gone takes the sets of the same state as the floor of what was acknowledged
+  /// before:
   ///   mysql.user for Baton's accounts: only every 5 s, and after an order of this object that changes accounts;
   ///   the dump threads out of performance_schema.threads with their @replica_uuid (user_variables_by_thread);
   ///   SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'; SHOW REPLICA STATUS FOR CHANNEL '';
   ///   SELECT version, read_only, semi-sync's and all pinned settings;
   ///   SELECT @@global.gtid_owned; SELECT @@global.gtid_executed, gtid_purged.
-  /// gtid_owned before gtid_executed: a transaction moves from owned to executed, so their union misses none of those that
-  /// were in the binlog when gtid_owned was read. About 1 ms. Gives up after 3 s of silence.
+  /// gtid_owned before gtid_executed: a transaction moves from owned to executed, so their union misses none of those
+  /// that were in the binlog when gtid_owned was read. About 1 ms. Gives up after 3 s of silence.
   [[nodiscard]] Result<wire::Sql> read_state(const std::stop_token& stop);
 
   /// The writer's probe of a primary's health belongs to nobody's data: SELECT 1. Proves that a session gets an answer.
   [[nodiscard]] Result<void> ping(const std::stop_token& stop);
 
-  // ---- accounts (binlogged, see above; super_read_only is off for their time and then as before)
+  // ---- accounts. super_read_only is off for their time and then as before; read_only stays.
 
-  /// CREATE USER baton_clone@'%' … REQUIRE SSL ACCOUNT LOCK; GRANT BACKUP_ADMIN. Nothing if it is there.
+  /// CREATE USER baton_clone@'%' … REQUIRE SSL ACCOUNT LOCK; GRANT BACKUP_ADMIN. Nothing if it is there. Binlogged if
+  /// semi-sync is off.
   [[nodiscard]] Result<void> bootstrap_accounts(const std::stop_token& stop, const Passwords& passwords);
   /// CREATE USER baton_r_…@'%' … REQUIRE SSL; GRANT REPLICATION SLAVE; ALTER USER … ACCOUNT UNLOCK if it is locked.
+  /// For any member: binlogged on a server without a source while semi-sync is off, else for this server alone.
   [[nodiscard]] Result<void> ensure_replication_account(const std::stop_token& stop, std::string_view uuid,
                                                         const Passwords& passwords);
-  /// CREATE DATABASE; CREATE USER …@'%'; GRANT ALL ON that database alone. kTerminal: the name is one of Baton's or the
-  /// server's own.
+  /// CREATE DATABASE; CREATE USER …@'%'; GRANT ALL ON that database alone. Always binlogged. kTerminal: the name is one
+  /// of Baton's or the server's own; kUnsafe: this is a replica; kRetry: commits wait for acks.
   [[nodiscard]] Result<void> ensure_application_account(const std::stop_token& stop, std::string_view database,
                                                         std::string_view user, const Passwords& passwords);
-  /// ALTER USER baton_clone ACCOUNT UNLOCK | LOCK, if it is not so yet.
+  /// ALTER USER baton_clone ACCOUNT UNLOCK | LOCK, if it is not so yet. On this server alone: given to the donor.
   [[nodiscard]] Result<void> allow_clone(const std::stop_token& stop, bool allowed);
   /// For a Secret made anew: ALTER USER … IDENTIFIED BY … RETAIN CURRENT PASSWORD for all of Baton's accounts and the
-  /// application's, so that the old passwords hold too until the next change. Given to the primary.
+  /// application's, so that the old passwords hold too until the next change. On this server alone: given to each
+  /// member.
   [[nodiscard]] Result<void> set_passwords(const std::stop_token& stop, const Passwords& passwords);
 
   // ---- clone
 
   /// SET GLOBAL clone_valid_donor_list, clone_ssl_ca; CLONE INSTANCE FROM … REQUIRE SSL. Blocks until all is copied,
-  /// however long, then mysqld ends with status 16 to be started again. Success: copied; clone_outcome after the restart
-  /// is the last word. All data of this server are gone from the moment it begins: the caller has checked that the
-  /// directory has no value.
+  /// however long, then mysqld ends with status 16 to be started again. Success: copied; clone_outcome after the
+  /// restart is the last word. All data of this server are gone from the moment it begins: the caller has checked that
+  /// the directory has no value.
   [[nodiscard]] Result<void> clone_from(const std::stop_token& stop, const wire::CloneFrom& donor,
                                         const Passwords& passwords);
   /// STATE and ERROR_MESSAGE of performance_schema.clone_status.
   [[nodiscard]] Result<CloneOutcome> clone_outcome(const std::stop_token& stop);
-  /// After the restart into a clone: RESET REPLICA ALL. The copied channel is the donor's, its relay logs were not
-  /// copied. kUnsafe unless the clone has completed and this channel never retrieved anything.
+  /// After the restart into a clone: RESET REPLICA ALL, since the copied channel is the donor's and its relay logs were
+  /// not copied; and baton_clone is locked, which was copied unlocked. kUnsafe unless the clone has completed and this
+  /// channel never retrieved anything.
   [[nodiscard]] Result<void> forget_cloned_channel(const std::stop_token& stop);
 
   // ---- replication channel
 
   /// Makes the receiver follow a source as baton_r_<own uuid>, over TLS, with or without acks, and both threads run.
-  /// Changes nothing if all is so already. Else:
+  /// Changes nothing if all is so already. Else, whatever of it is needed:
   ///   STOP REPLICA IO_THREAD; START REPLICA SQL_THREAD if it does not run; SET GLOBAL rpl_semi_sync_replica_enabled;
   ///   Rpl_semi_sync_replica_status is seen OFF; CHANGE REPLICATION SOURCE TO …; START REPLICA.
   /// With both threads stopped, CHANGE purges the relay logs: so the applier is started first and never stopped here.
   /// kUnsafe: the server is open for writes; the source is this server or (if it connects within 0.5 s) not the one
-  /// meant; the applier does not run although something received is unapplied.
+  /// meant; the source is to be changed while the applier cannot run and something received is unapplied.
   [[nodiscard]] Result<void> follow(const std::stop_token& stop, const wire::Follow& order, const Passwords& passwords);
   /// STOP REPLICA IO_THREAD; gives Retrieved_Gtid_Set, which is final then. Empty without a channel. A receiver that
   /// redials a lost source can take 2 s to stop.
@@ -141,8 +147,10 @@ class ServerAdmin {
   /// SET GLOBAL rpl_semi_sync_source_wait_for_replica_count, rpl_semi_sync_source_enabled; 0 switches it off.
   [[nodiscard]] Result<void> set_ack_count(const std::stop_token& stop, std::int64_t count);
   /// Looks at Rpl_semi_sync_source_clients every 3 ms. kRetry with the number when time is over.
-  [[nodiscard]] Result<void> wait_ackers(const std::stop_token& stop, std::int64_t count, std::chrono::milliseconds limit);
-  /// ALTER USER baton_r_… ACCOUNT LOCK (this server alone); KILL of all its connections, seen gone, at most 5 s: kRetry.
+  [[nodiscard]] Result<void> wait_ackers(const std::stop_token& stop, std::int64_t count,
+                                         std::chrono::milliseconds limit);
+  /// ALTER USER baton_r_… ACCOUNT LOCK (this server alone); KILL of all its connections, seen gone, at most 5 s:
+  /// kRetry.
   [[nodiscard]] Result<void> expel_replica(const std::stop_token& stop, std::string_view uuid);
   /// KILL of each dump thread whose acks would count or that logged in as baton_r_…, and whose uuid is not among
   /// `allowed`. Gives those that it killed. Dump threads of other accounts without acks (data capture) are left alone.
@@ -156,8 +164,9 @@ class ServerAdmin {
 
  private:
   [[nodiscard]] Result<std::vector<AccountRow>> baton_accounts(SqlLease& sql);
-  /// Runs account statements with the binlog and super_read_only as the class comment says.
-  [[nodiscard]] Result<void> change_accounts(SqlLease& sql, const std::function<Result<void>()>& statements);
+  /// Runs account statements while_writable, with or without the binlog. Needs writable_ held.
+  [[nodiscard]] Result<void> change_accounts(SqlLease& sql, bool binlogged,
+                                             const std::function<Result<void>()>& statements);
   /// Runs statements with super_read_only off, and sets it again if it was on.
   [[nodiscard]] Result<void> while_writable(SqlLease& sql, const std::function<Result<void>()>& statements);
   /// Connections of a replication account, and dump threads that claim its uuid.
@@ -171,8 +180,9 @@ class ServerAdmin {
   Config config_;
   SessionPool watch_;  ///< For read_state: short answers only, and never held up by an order.
   SessionPool work_;
-  std::mutex channel_;   ///< Held while the replication channel is changed.
-  std::mutex writable_;  ///< Held while read_only or super_read_only is changed. Taken after channel_.
+  std::mutex channel_;  ///< Held while the replication channel is changed.
+  /// Held while read_only, super_read_only or rpl_semi_sync_source_enabled is changed. Taken after channel_.
+  std::mutex writable_;
   std::mutex accounts_mutex_;
   std::vector<AccountRow> accounts_;
   std::chrono::steady_clock::time_point accounts_read_{};

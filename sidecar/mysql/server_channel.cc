@@ -87,7 +87,8 @@ Result<void> see_acks_off(SqlLease& sql) {
     return !status.replica_active;
   });
   if (!off) return std::unexpected(off.error());
-  if (!*off) return fail(ErrorKind::kRetry, "Rpl_semi_sync_replica_status is still ON although the receiver is stopped");
+  if (!*off)
+    return fail(ErrorKind::kRetry, "Rpl_semi_sync_replica_status is still ON although the receiver is stopped");
   return {};
 }
 
@@ -101,7 +102,8 @@ Result<void> change_source(SqlLease& sql, const std::optional<Source>& current, 
   TRY(executed, read_executed(sql));
   const GtidSet dropped = received.minus(kept).minus(executed);
   if (dropped.empty()) return {};
-  return fail(ErrorKind::kUnsafe, "the applier ended while the source was changed, and the server purged relay logs with {}",
+  return fail(ErrorKind::kUnsafe,
+              "the applier ended while the source was changed, and the server purged relay logs with {}",
               dropped.to_string());
 }
 
@@ -110,7 +112,7 @@ Result<void> swap_receiver(SqlLease& sql, const wire::Channel& channel, const st
                            const Source& wanted, bool acks) {
   if (current) {
     TRY_VOID(sql.run("STOP REPLICA IO_THREAD FOR CHANNEL ''"));
-    if (channel.applier != Thread::kRunning) TRY_VOID(make_applier_run(sql));
+    if (current != wanted && channel.applier != Thread::kRunning) TRY_VOID(make_applier_run(sql));
   }
   TRY_VOID(sql.run(std::format("SET GLOBAL rpl_semi_sync_replica_enabled={}", acks ? "ON" : "OFF")));
   TRY_VOID(see_acks_off(sql));
@@ -119,8 +121,8 @@ Result<void> swap_receiver(SqlLease& sql, const wire::Channel& channel, const st
   return {};
 }
 
-/// Addresses are used again: who answers there must be the server that is meant. A source that does not answer yet is no
-/// failure; the receiver goes on dialling. Source_UUID is known a moment after the receiver shows as running.
+/// Addresses are used again: who answers there must be the server that is meant. A source that does not answer yet is
+/// no failure; the receiver goes on dialling. Source_UUID is known a moment after the receiver shows as running.
 Result<void> check_source(SqlLease& sql, const wire::Follow& order) {
   wire::Channel channel;
   const auto answered = look_until(sql.stop(), 500ms, 3ms, [&] -> Result<bool> {
@@ -137,10 +139,10 @@ Result<void> check_source(SqlLease& sql, const wire::Follow& order) {
               order.source_uuid);
 }
 
-/// Whether nothing is left to do. A receiver that is still dialling, or has not yet asked who the source is, is as good as
-/// one that is connected: it will do as rpl_semi_sync_replica_enabled says.
-bool follows(const wire::Channel& channel, const wire::SemiSync& semi_sync, bool acks) {
-  if (channel.receiver == Thread::kStopped || channel.applier == Thread::kStopped) return false;
+/// Whether the receiver needs nothing. One that is still dialling, or has not yet asked who the source is, is as good
+/// as one that is connected: it will do as rpl_semi_sync_replica_enabled says.
+bool receives(const wire::Channel& channel, const wire::SemiSync& semi_sync, bool acks) {
+  if (channel.receiver == Thread::kStopped) return false;
   if (semi_sync.replica_enabled != acks) return false;
   if (channel.receiver == Thread::kConnecting || channel.source_uuid.empty()) return !semi_sync.replica_active || acks;
   return semi_sync.replica_active == acks;
@@ -150,13 +152,15 @@ bool follows(const wire::Channel& channel, const wire::SemiSync& semi_sync, bool
 
 Result<void> ServerAdmin::follow(const std::stop_token& stop, const wire::Follow& order, const Passwords& passwords) {
   // CHANGE REPLICATION SOURCE TO takes no more (rpl_replica.h, MAX_PASSWORD_LENGTH).
-  if (passwords.replication.size() > 32) return fail(ErrorKind::kTerminal, "a replication password has at most 32 bytes");
+  if (passwords.replication.size() > 32)
+    return fail(ErrorKind::kTerminal, "a replication password has at most 32 bytes");
   const std::scoped_lock lock(channel_);
   TRY(sql, work_.take(stop));
   TRY(self, sql.query("SELECT @@global.server_uuid AS uuid, @@global.read_only AS read_only,"
                       " @@global.rpl_semi_sync_replica_enabled AS acks"));
   const std::string uuid = self[0].text("uuid");
-  if (!self[0].flag("read_only")) return fail(ErrorKind::kUnsafe, "this server is open for writes: it may follow nobody");
+  if (!self[0].flag("read_only"))
+    return fail(ErrorKind::kUnsafe, "this server is open for writes: it may follow nobody");
   if (uuid == order.source_uuid) return fail(ErrorKind::kUnsafe, "a server cannot follow itself ({})", uuid);
   const Source wanted{.host = order.host,
                       .port = order.port,
@@ -167,8 +171,10 @@ Result<void> ServerAdmin::follow(const std::stop_token& stop, const wire::Follow
   TRY(channel, read_channel(sql));
   wire::SemiSync semi_sync{.replica_enabled = self[0].flag("acks")};
   TRY_VOID(read_semi_sync_status(sql, semi_sync));
-  if (current != wanted || !follows(channel, semi_sync, order.acks)) {
+  if (current != wanted || !receives(channel, semi_sync, order.acks)) {
     TRY_VOID(swap_receiver(sql, channel, current, wanted, order.acks));
+  } else if (channel.applier == Thread::kStopped) {
+    TRY_VOID(sql.run("START REPLICA SQL_THREAD FOR CHANNEL ''"));
   }
   return check_source(sql, order);
 }
@@ -190,7 +196,8 @@ Result<void> ServerAdmin::wait_applied(const std::stop_token& stop, const GtidSe
   const auto bounded = std::clamp(limit, 0ms, 5000ms);
   // A limit of 0 would mean "for ever".
   const double seconds = std::max(0.001, static_cast<double>(bounded.count()) / 1000.0);
-  TRY(late, sql.value(std::format("SELECT WAIT_FOR_EXECUTED_GTID_SET({}, {:.3f})", sql_quoted(target.to_string()), seconds)));
+  TRY(late,
+      sql.value(std::format("SELECT WAIT_FOR_EXECUTED_GTID_SET({}, {:.3f})", sql_quoted(target.to_string()), seconds)));
   if (late == "0") return {};
   TRY(executed, read_executed(sql));
   const GtidSet missing = target.minus(executed);
@@ -219,7 +226,8 @@ Result<void> ServerAdmin::forget_channel(SqlLease& sql) {
     const auto refuse_unapplied = [&] -> Result<void> {
       TRY(unapplied, read_unapplied(sql));
       if (unapplied.empty()) return {};
-      return fail(ErrorKind::kUnsafe, "received but not applied, and the relay logs would be deleted: {}", unapplied.to_string());
+      return fail(ErrorKind::kUnsafe, "received but not applied, and the relay logs would be deleted: {}",
+                  unapplied.to_string());
     };
     TRY_VOID(refuse_unapplied());
     TRY_VOID(sql.run("STOP REPLICA FOR CHANNEL ''"));
@@ -239,6 +247,7 @@ Result<void> ServerAdmin::forget_cloned_channel(const std::stop_token& stop) {
     return fail(ErrorKind::kUnsafe, "this server was not filled by a completed clone");
   }
   TRY(sql, work_.take(stop));
+  TRY_VOID(allow_clone(stop, false));
   TRY(source, read_source(sql));
   if (!source) return {};
   TRY(unapplied, read_unapplied(sql));

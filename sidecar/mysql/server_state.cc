@@ -36,7 +36,8 @@ std::vector<std::string_view> variable_names() {
 Result<Variables> read_variables(SqlLease& sql) {
   const auto names = variable_names();
   std::string statement = "SELECT ";
-  for (const auto name : names) statement += std::format("{}@@global.{} AS {}", statement.size() > 7 ? "," : "", name, name);
+  for (const auto name : names)
+    statement += std::format("{}@@global.{} AS {}", statement.size() > 7 ? "," : "", name, name);
   Variables variables;
   auto rows = sql.query(statement);
   if (rows) {
@@ -45,7 +46,8 @@ Result<Variables> read_variables(SqlLease& sql) {
   }
   if (rows.error().number != kUnknownSystemVariable) return std::unexpected(Error(rows.error()));
   TRY(all, sql.query("SELECT VARIABLE_NAME, VARIABLE_VALUE FROM performance_schema.global_variables"));
-  for (std::size_t i = 0; i < all.size(); ++i) variables.emplace(all[i].text("VARIABLE_NAME"), all[i].find("VARIABLE_VALUE"));
+  for (std::size_t i = 0; i < all.size(); ++i)
+    variables.emplace(all[i].text("VARIABLE_NAME"), all[i].find("VARIABLE_VALUE"));
   return variables;
 }
 
@@ -117,7 +119,8 @@ Result<wire::Sql> read_sql(SqlLease& sql) {
   std::vector<std::string> others;
   TRY(channel, read_channel(sql, &others));
   state.channel = std::move(channel);
-  for (const auto& other : others) state.drift.push_back(std::format("there is a second replication channel, {}", other));
+  for (const auto& other : others)
+    state.drift.push_back(std::format("there is a second replication channel, {}", other));
   TRY(connections, read_dump_connections(sql));
   for (auto& dump : connections) state.dump_threads.push_back({std::move(dump.uuid), std::move(dump.host)});
   return state;
@@ -186,7 +189,8 @@ Result<GtidSet> read_unapplied(SqlLease& sql) {
 
 Result<void> kill_connections(SqlLease& sql, const std::vector<std::int64_t>& ids) {
   for (const auto id : ids) {
-    if (auto killed = sql.run(std::format("KILL CONNECTION {}", id)); !killed && killed.error().number != kNoSuchThread) {
+    if (auto killed = sql.run(std::format("KILL CONNECTION {}", id));
+        !killed && killed.error().number != kNoSuchThread) {
       return std::unexpected(Error(killed.error()));
     }
   }

@@ -15,7 +15,8 @@ namespace baton::sidecar {
 
 class SessionPool;
 
-/// A session on loan, and the stop token of the call that it is for. Goes back to its pool by itself, unless it was lost.
+/// A session on loan, and the stop token of the call that it is for. Goes back to its pool by itself, unless it was
+/// lost.
 class SqlLease {
  public:
   SqlLease(SqlLease&& other) noexcept

@@ -181,7 +181,8 @@ class FieldReader {
 
 /// Bytes to JSON, without exceptions. Errors: kCorrupt, also when longer than `limit`.
 [[nodiscard]] inline Result<nlohmann::json> parse_bounded(std::string_view text, std::size_t limit) {
-  if (text.size() > limit) return fail(ErrorKind::kCorrupt, "{} bytes are more than the {} allowed", text.size(), limit);
+  if (text.size() > limit)
+    return fail(ErrorKind::kCorrupt, "{} bytes are more than the {} allowed", text.size(), limit);
   auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return fail(ErrorKind::kCorrupt, "not JSON: '{}'", text.substr(0, 60));
   return json;

@@ -14,13 +14,22 @@ constexpr std::size_t kMaxOrder = 1024 * 1024;
 constexpr std::size_t kMaxOrderResult = 5 * 1024 * 1024;
 
 /// Names by position in Command.
-constexpr std::array<std::string_view, std::variant_size_v<Command>> kNames = {
-    "Initialize",    "CloneFrom",    "Permit",
-    "Fence",         "StopReceiver", "Follow",
-    "SetAckCount",   "SetAckers",    "EnsureReplicationAccount",
-    "ExpelReplica",  "EnsureApplicationAccount", "AllowClone",
-    "WaitApplied",   "WaitAckers",   "Open",
-    "KillSessions"};
+constexpr std::array<std::string_view, std::variant_size_v<Command>> kNames = {"Initialize",
+                                                                               "CloneFrom",
+                                                                               "Permit",
+                                                                               "Fence",
+                                                                               "StopReceiver",
+                                                                               "Follow",
+                                                                               "SetAckCount",
+                                                                               "SetAckers",
+                                                                               "EnsureReplicationAccount",
+                                                                               "ExpelReplica",
+                                                                               "EnsureApplicationAccount",
+                                                                               "AllowClone",
+                                                                               "WaitApplied",
+                                                                               "WaitAckers",
+                                                                               "Open",
+                                                                               "KillSessions"};
 
 /// The envelope; the arguments are read once the name tells which they are.
 struct Envelope {
@@ -40,7 +49,8 @@ Result<Command> command_of(const nlohmann::json& arguments) {
 template <std::size_t... I>
 Result<Command> command_at(std::size_t index, const nlohmann::json& arguments, std::index_sequence<I...>) {
   Result<Command> command = fail(ErrorKind::kCorrupt, "no such order");
-  static_cast<void>(((I == index && (command = command_of<std::variant_alternative_t<I, Command>>(arguments), true)) || ...));
+  static_cast<void>(
+      ((I == index && (command = command_of<std::variant_alternative_t<I, Command>>(arguments), true)) || ...));
   return command;
 }
 

@@ -24,7 +24,6 @@ TEST_F(AccountsTest, AreMadeOnceOnAClosedServer) {
     ASSERT_OK(one.admin->bootstrap_accounts(never_, passwords_));
     ASSERT_OK(one.admin->ensure_replication_account(never_, kReplicaUuid, passwords_));
     ASSERT_OK(one.admin->ensure_application_account(never_, "my_app", "app", passwords_));
-    if (round == 0) run(one, "SET @before = 1");
   }
   EXPECT_EQ(value(one, "SELECT @@super_read_only"), "1");
   EXPECT_EQ(value(one, "SELECT @@read_only"), "1");
@@ -42,8 +41,10 @@ TEST_F(AccountsTest, AreMadeOnceOnAClosedServer) {
   ASSERT_OK(one.admin->allow_clone(never_, false));
   EXPECT_FALSE(state(one).clone_unlocked);
 
-  EXPECT_EQ(one.admin->ensure_application_account(never_, "mysql", "app2", passwords_).error().kind, ErrorKind::kTerminal);
-  EXPECT_EQ(one.admin->ensure_application_account(never_, "a", "baton_x", passwords_).error().kind, ErrorKind::kTerminal);
+  EXPECT_EQ(one.admin->ensure_application_account(never_, "mysql", "app2", passwords_).error().kind,
+            ErrorKind::kTerminal);
+  EXPECT_EQ(one.admin->ensure_application_account(never_, "a", "baton_x", passwords_).error().kind,
+            ErrorKind::kTerminal);
   EXPECT_EQ(one.admin->ensure_replication_account(never_, "x", passwords_).error().kind, ErrorKind::kTerminal);
 }
 
@@ -55,7 +56,8 @@ TEST_F(AccountsTest, HaveNoMorePrivilegesThanTheyNeed) {
   ASSERT_OK(one.admin->allow_clone(never_, true));
   ASSERT_OK(one.admin->open(never_, GtidSet()));
   EXPECT_EQ(value(one, "SHOW GRANTS FOR baton_clone"), "GRANT USAGE ON *.* TO `baton_clone`@`%`");
-  EXPECT_EQ(value(one, "SELECT GROUP_CONCAT(PRIV) FROM mysql.global_grants WHERE USER LIKE 'baton%' OR USER='app'"), "BACKUP_ADMIN");
+  EXPECT_EQ(value(one, "SELECT GROUP_CONCAT(PRIV) FROM mysql.global_grants WHERE USER LIKE 'baton%' OR USER='app'"),
+            "BACKUP_ADMIN");
   run(one, "CREATE DATABASE myXapp");
 
   auto app = client(one, "app", passwords_.application);
@@ -64,12 +66,12 @@ TEST_F(AccountsTest, HaveNoMorePrivilegesThanTheyNeed) {
   ASSERT_OK(app->run(never_, "INSERT INTO my_app.t VALUES (1)"));
   // Otherwise the server would quietly take InnoDB.
   ASSERT_OK(app->run(never_, "SET SESSION sql_mode='NO_ENGINE_SUBSTITUTION'"));
-  for (const char* refused : {"SHUTDOWN", "SET GLOBAL max_connections=10", "SET SESSION sql_log_bin=0", "STOP REPLICA",
-                              "SET GLOBAL read_only=ON", "RESET BINARY LOGS AND GTIDS", "CREATE USER x", "CREATE DATABASE y",
-                              "SET SESSION gtid_next='11111111-2222-3333-4444-555555555555:1'", "FLUSH TABLES WITH READ LOCK",
-                              "SELECT User FROM mysql.user", "CREATE TABLE myXapp.t (i INT)",
-                              "CLONE LOCAL DATA DIRECTORY='/tmp/x'", "SET PERSIST sync_binlog=0", "KILL 1",
-                              "CREATE TABLE my_app.m (i INT) ENGINE=MyISAM"}) {
+  for (const char* refused :
+       {"SHUTDOWN", "SET GLOBAL max_connections=10", "SET SESSION sql_log_bin=0", "STOP REPLICA",
+        "SET GLOBAL read_only=ON", "RESET BINARY LOGS AND GTIDS", "CREATE USER x", "CREATE DATABASE y",
+        "SET SESSION gtid_next='11111111-2222-3333-4444-555555555555:1'", "FLUSH TABLES WITH READ LOCK",
+        "SELECT User FROM mysql.user", "CREATE TABLE myXapp.t (i INT)", "CLONE LOCAL DATA DIRECTORY='/tmp/x'",
+        "SET PERSIST sync_binlog=0", "KILL 1", "CREATE TABLE my_app.m (i INT) ENGINE=MyISAM"}) {
     EXPECT_FALSE(app->run(never_, refused)) << refused;
   }
   auto replica = client(one, sidecar::replication_account(kReplicaUuid), passwords_.replication);

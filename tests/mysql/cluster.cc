@@ -19,9 +19,9 @@ void Cluster::SetUp() {
   ASSERT_NE(::mkdtemp(name.data()), nullptr);
   folder_ = name;
   make_certificates();
-  const auto text = mysql::render_my_cnf(
-      {{"innodb_buffer_pool_size", "64M"}, {"innodb-redo-log-capacity", "32M"}},
-      {.ca = ca(), .certificate = folder_ / "server.crt", .key = folder_ / "server.key"});
+  const auto text =
+      mysql::render_my_cnf({{"innodb_buffer_pool_size", "64M"}, {"innodb-redo-log-capacity", "32M"}},
+                           {.ca = ca(), .certificate = folder_ / "server.crt", .key = folder_ / "server.key"});
   ASSERT_TRUE(text) << text.error().what;
   my_cnf_ = folder_ / "my.cnf";
   std::ofstream(my_cnf_) << *text;
@@ -35,7 +35,8 @@ void Cluster::TearDown() {
       std::ifstream log(member.server->error_log());
       std::string line;
       while (std::getline(log, line)) {
-        if (line.contains("[ERROR]") || line.contains("[Warning] [MY-01")) GTEST_LOG_(INFO) << member.uuid.substr(0, 8) << " " << line;
+        if (line.contains("[ERROR]") || line.contains("[Warning] [MY-01"))
+          GTEST_LOG_(INFO) << member.uuid.substr(0, 8) << " " << line;
       }
     }
   }
@@ -48,8 +49,10 @@ void Cluster::make_certificates() {
   const std::string script = std::format(
       "cd {} && exec 2>openssl.log && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
       "-subj /CN=test-ca -keyout ca.key -out ca.crt && openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
-      "-subj /CN=member -keyout server.key -out server.csr && openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key "
-      "-CAcreateserial -days 2 -out server.crt", folder_.string());
+      "-subj /CN=member -keyout server.key -out server.csr && openssl x509 -req -in server.csr -CA ca.crt -CAkey "
+      "ca.key "
+      "-CAcreateserial -days 2 -out server.crt",
+      folder_.string());
   ASSERT_EQ(std::system(script.c_str()), 0);
 }
 
@@ -76,7 +79,7 @@ void Cluster::bootstrap(Member& primary) {
 
 void Cluster::fill(Member& member, Member& donor, Member& primary) {
   ASSERT_OK(primary.admin->ensure_replication_account(never_, member.uuid, passwords_));
-  ASSERT_OK(primary.admin->allow_clone(never_, true));
+  ASSERT_OK(donor.admin->allow_clone(never_, true));
   ASSERT_TRUE(eventually([&] { return executed(donor).contains(executed(primary)); }));
   const double took = milliseconds_of([&] {
     ASSERT_OK(member.admin->clone_from(never_, {.host = "127.0.0.1", .port = donor.server->port()}, passwords_));
@@ -88,7 +91,8 @@ void Cluster::fill(Member& member, Member& donor, Member& primary) {
   ASSERT_TRUE(outcome) << outcome.error().what;
   ASSERT_EQ(outcome->state, sidecar::CloneOutcome::State::kCompleted) << outcome->error;
   ASSERT_OK(member.admin->forget_cloned_channel(never_));
-  ASSERT_OK(primary.admin->allow_clone(never_, false));
+  EXPECT_FALSE(state(member).clone_unlocked);
+  ASSERT_OK(donor.admin->allow_clone(never_, false));
 }
 
 void Cluster::make_replicated(std::size_t count, std::int64_t acks) {

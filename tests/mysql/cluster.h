@@ -17,9 +17,9 @@
 namespace baton::test {
 
 /// For assertions on a Result: shows the failure's sentence.
-#define ASSERT_OK(expression)                                             \
-  do {                                                                    \
-    const auto assert_ok_result = (expression);                           \
+#define ASSERT_OK(expression)                                              \
+  do {                                                                     \
+    const auto assert_ok_result = (expression);                            \
     ASSERT_TRUE(assert_ok_result) << Error(assert_ok_result.error()).what; \
   } while (false)
 

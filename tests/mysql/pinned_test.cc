@@ -16,44 +16,43 @@ const PinnedSetting& pinned(std::string_view name) {
 }
 
 TEST(Pinned, EverySpellingOfARefusedSettingIsRefused) {
-  for (const auto& [name, value] : std::map<std::string, std::string>{
-           {"sync_binlog", "0"},
-           {"sync-binlog", "0"},
-           {"Sync-Binlog", "100"},
-           {"loose_sync_binlog", "0"},
-           {"loose-loose-sync-binlog", "0"},
-           {"maximum-replica-net-timeout", "60"},
-           {"skip-gtid-mode", ""},
-           {"disable_log_replica_updates", ""},
-           {"log_slave_updates", "OFF"},
-           {"slave-net-timeout", "60"},
-           {"skip-slave-start", "OFF"},
-           {"rpl_semi_sync_master_timeout", "10"},
-           {"relay_log_recovery", "ON"},
-           {"relay-log-recovery", ""},
-           {"super_read_only", "OFF"},
-           {"skip_super_read_only", ""},
-           {"server-id", "7"},
-           {"datadir", "/tmp"},
-           {"log_bin", "other"},
-           {"skip-log-bin", ""},
-           {"disable-log-bin", ""},
-           {"skip-networking", ""},
-           {"skip-grant-tables", ""},
-           {"plugin-load-add", "x.so"},
-           {"replicate-do-db", "a"},
-           {"replicate_wild_ignore_table", "a.%"},
-           {"loose-mysqlx-port", "33060"},
-           {"mysqlx", "ON"},
-           {"enable-mysqlx", ""},
-           {"socket", "/tmp/s"},
-           {"performance_schema", "OFF"},
-           {"default_storage_engine", "MyISAM"},
-           {"!include", "/etc/x"},
-           {"a b", "1"},
-           {"max_connections]", "1"},
-           {"", "1"},
-           {"init_connect", "x\ngtid_mode=OFF"}}) {
+  for (const auto& [name, value] : std::map<std::string, std::string>{{"sync_binlog", "0"},
+                                                                      {"sync-binlog", "0"},
+                                                                      {"Sync-Binlog", "100"},
+                                                                      {"loose_sync_binlog", "0"},
+                                                                      {"loose-loose-sync-binlog", "0"},
+                                                                      {"maximum-replica-net-timeout", "60"},
+                                                                      {"skip-gtid-mode", ""},
+                                                                      {"disable_log_replica_updates", ""},
+                                                                      {"log_slave_updates", "OFF"},
+                                                                      {"slave-net-timeout", "60"},
+                                                                      {"skip-slave-start", "OFF"},
+                                                                      {"rpl_semi_sync_master_timeout", "10"},
+                                                                      {"relay_log_recovery", "ON"},
+                                                                      {"relay-log-recovery", ""},
+                                                                      {"super_read_only", "OFF"},
+                                                                      {"skip_super_read_only", ""},
+                                                                      {"server-id", "7"},
+                                                                      {"datadir", "/tmp"},
+                                                                      {"log_bin", "other"},
+                                                                      {"skip-log-bin", ""},
+                                                                      {"disable-log-bin", ""},
+                                                                      {"skip-networking", ""},
+                                                                      {"skip-grant-tables", ""},
+                                                                      {"plugin-load-add", "x.so"},
+                                                                      {"replicate-do-db", "a"},
+                                                                      {"replicate_wild_ignore_table", "a.%"},
+                                                                      {"loose-mysqlx-port", "33060"},
+                                                                      {"mysqlx", "ON"},
+                                                                      {"enable-mysqlx", ""},
+                                                                      {"socket", "/tmp/s"},
+                                                                      {"performance_schema", "OFF"},
+                                                                      {"default_storage_engine", "MyISAM"},
+                                                                      {"!include", "/etc/x"},
+                                                                      {"a b", "1"},
+                                                                      {"max_connections]", "1"},
+                                                                      {"", "1"},
+                                                                      {"init_connect", "x\ngtid_mode=OFF"}}) {
     EXPECT_TRUE(why_refused(name, value)) << name << "=" << value;
   }
 }
@@ -74,7 +73,8 @@ TEST(Pinned, OtherSettingsAndPinnedValuesAreTaken) {
 }
 
 TEST(Pinned, RefusalsSayWhy) {
-  EXPECT_EQ(why_refused("sync-binlog", "0"), "sync-binlog must be 1: a committed transaction must survive a power loss");
+  EXPECT_EQ(why_refused("sync-binlog", "0"),
+            "sync-binlog must be 1: a committed transaction must survive a power loss");
   EXPECT_EQ(why_refused("server_id", "7"), "server_id cannot be set: each data directory has its own, given by Baton");
   const auto text = render_my_cnf({{"sync-binlog", "0"}, {"port", "1"}}, kFiles);
   ASSERT_FALSE(text);
@@ -84,7 +84,8 @@ TEST(Pinned, RefusalsSayWhy) {
 }
 
 TEST(Pinned, UserSettingsReplaceDefaultsAndPinnedOnesComeLast) {
-  const auto text = render_my_cnf({{"max-connections", "7"}, {"init_connect", "SET @a='#1'"}, {"gtid-mode", "ON"}}, kFiles);
+  const auto text =
+      render_my_cnf({{"max-connections", "7"}, {"init_connect", "SET @a='#1'"}, {"gtid-mode", "ON"}}, kFiles);
   ASSERT_TRUE(text) << text.error().what;
   EXPECT_TRUE(text->contains("max-connections = \"7\"\n"));
   EXPECT_FALSE(text->contains("max_connections"));
@@ -107,7 +108,8 @@ TEST(Pinned, ValuesAreComparedAsTheServerShowsThem) {
   EXPECT_FALSE(agrees(pinned("gtid_mode"), "ON_PERMISSIVE"));
   EXPECT_TRUE(agrees(pinned("secure_file_priv"), std::nullopt));
   EXPECT_FALSE(agrees(pinned("secure_file_priv"), ""));
-  EXPECT_TRUE(agrees(pinned("disabled_storage_engines"), "CSV, myisam,MRG_MYISAM,MEMORY,BLACKHOLE,ARCHIVE,FEDERATED,EXAMPLE"));
+  EXPECT_TRUE(
+      agrees(pinned("disabled_storage_engines"), "CSV, myisam,MRG_MYISAM,MEMORY,BLACKHOLE,ARCHIVE,FEDERATED,EXAMPLE"));
   EXPECT_FALSE(agrees(pinned("disabled_storage_engines"), "MyISAM"));
   EXPECT_EQ(drift_sentence(pinned("sync_binlog"), "0"), "sync_binlog is 0, not 1");
   EXPECT_EQ(drift_sentence(pinned("relay_log_recovery"), "1"), "relay_log_recovery is ON, not OFF");

@@ -19,7 +19,8 @@ TEST_F(PromotionTest, OpenRefusesWhatIsNotWhole) {
   run(replica, "STOP REPLICA SQL_THREAD");
   run(primary, "INSERT INTO app_db.t (note) VALUES ('late')");
   const auto target = executed(primary);
-  ASSERT_TRUE(eventually([&] { return GtidSet::parse(state(replica).channel.retrieved)->united(executed(replica)).contains(target); }));
+  ASSERT_TRUE(eventually(
+      [&] { return GtidSet::parse(state(replica).channel.retrieved)->united(executed(replica)).contains(target); }));
   ASSERT_OK(replica.admin->stop_receiver(never_));
 
   const auto missing = replica.admin->open(never_, target);
@@ -78,7 +79,8 @@ TEST_F(PromotionTest, OfAKilledPrimary) {
   step("open", [&] { return candidate.admin->open(never_, target); });
   auto session = client(candidate, kUser, passwords_.application);
   ASSERT_TRUE(session) << session.error().text;
-  step("first acknowledged write", [&] { return session->run(never_, "INSERT INTO app_db.t (note) VALUES ('first')"); });
+  step("first acknowledged write",
+       [&] { return session->run(never_, "INSERT INTO app_db.t (note) VALUES ('first')"); });
   double sum = 0;
   for (const auto& [name, took] : steps) {
     GTEST_LOG_(INFO) << std::format("{:>32}: {:6.1f} ms", name, took);

@@ -21,7 +21,8 @@ TEST_F(SessionTest, FailuresTellWhatTheServerDid) {
   ASSERT_FALSE(nobody);
   EXPECT_EQ(nobody.error().kind, ErrorKind::kNotFound);
   EXPECT_FALSE(nobody.error().server_answered());
-  const auto no_port = Session::connect(library(), {.host = "127.0.0.1", .port = 1, .user = "x", .ca = ca()}, {}, never_);
+  const auto no_port =
+      Session::connect(library(), {.host = "127.0.0.1", .port = 1, .user = "x", .ca = ca()}, {}, never_);
   ASSERT_FALSE(no_port);
   EXPECT_EQ(no_port.error().kind, ErrorKind::kNotFound);
 
@@ -73,8 +74,9 @@ TEST_F(SessionTest, AStopEndsAStuckCall) {
   std::stop_source source;
   const std::string id = std::to_string(session->connection_id());
   std::jthread stopper([&] {
-    EXPECT_TRUE(member(0).server->wait_for("SELECT COUNT(*) FROM performance_schema.threads WHERE PROCESSLIST_ID=" + id +
-                                           " AND PROCESSLIST_INFO LIKE 'SELECT SLEEP%'", "1"));
+    EXPECT_TRUE(member(0).server->wait_for("SELECT COUNT(*) FROM performance_schema.threads WHERE PROCESSLIST_ID=" +
+                                               id + " AND PROCESSLIST_INFO LIKE 'SELECT SLEEP%'",
+                                           "1"));
     source.request_stop();
   });
   sidecar::SqlResult<sidecar::Rows> answer;
@@ -87,7 +89,8 @@ TEST_F(SessionTest, AStopEndsAStuckCall) {
 
 TEST_F(SessionTest, SilenceEndsACallOnce) {
   make_members(1);
-  auto session = Session::connect(library(), {.socket = member(0).server->socket()}, {.connect = 1s, .answer = 1s}, never_);
+  auto session =
+      Session::connect(library(), {.socket = member(0).server->socket()}, {.connect = 1s, .answer = 1s}, never_);
   ASSERT_TRUE(session) << session.error().text;
   member(0).server->send_signal(SIGSTOP);
   sidecar::SqlResult<std::string> answer;
@@ -97,7 +100,8 @@ TEST_F(SessionTest, SilenceEndsACallOnce) {
   EXPECT_LT(took, 1500);  // Not three times the read timeout.
   sidecar::SqlResult<Session> dialled = std::unexpected(sidecar::SqlFailure{});
   took = milliseconds_of([&] {
-    dialled = Session::connect(library(), {.socket = member(0).server->socket()}, {.connect = 1s, .answer = 1s}, never_);
+    dialled =
+        Session::connect(library(), {.socket = member(0).server->socket()}, {.connect = 1s, .answer = 1s}, never_);
   });
   EXPECT_FALSE(dialled);
   EXPECT_EQ(dialled.error().kind, ErrorKind::kRetry) << dialled.error().text;

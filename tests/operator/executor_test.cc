@@ -141,8 +141,8 @@ class ExecutorTest : public ::testing::Test {
 TEST_F(ExecutorTest, OneOrderPerMemberIsInFlightAndAFenceOvertakes) {
   executor_.submit(kShop, plan({engine::StopReceiver{Ordinal(1)}, engine::StopReceiver{Ordinal(2)}}));
   ASSERT_TRUE(sidecars_.wait_for_orders(2));
-  executor_.submit(kShop, plan({engine::StopReceiver{Ordinal(1)}, engine::Permit{Ordinal(2)},
-                                engine::Fence{Ordinal(1)}}));
+  executor_.submit(kShop,
+                   plan({engine::StopReceiver{Ordinal(1)}, engine::Permit{Ordinal(2)}, engine::Fence{Ordinal(1)}}));
   ASSERT_TRUE(sidecars_.wait_for_orders(3));
   EXPECT_EQ(sidecars_.orders().back(), "shop-1 Fence");
   sidecars_.open(true);

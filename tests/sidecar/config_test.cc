@@ -10,7 +10,7 @@ namespace baton::sidecar {
 namespace {
 
 TEST(Config, ReadsFlags) {
-  const std::vector<std::string> arguments = {"--member", "shop-0", "--pod-uid", "u",    "--data",
+  const std::vector<std::string> arguments = {"--member", "shop-0", "--pod-uid", "u",          "--data",
                                               "/d",       "--run",  "/r",        "--api-port", "9"};
   const auto config = parse_config(arguments);
   ASSERT_TRUE(config) << config.error().what;

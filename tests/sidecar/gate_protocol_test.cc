@@ -30,8 +30,8 @@ TEST(GateProtocol, MessagesComeBackHoweverTheyAreCut) {
 TEST(GateProtocol, GrammarAsDocumented) { EXPECT_EQ(encode({"hello", "idle"}), "2\n5\nhello\n4\nidle\n"); }
 
 TEST(GateProtocol, WhatIsNoMessageIsCorrupt) {
-  for (const std::string_view bytes : {"x\n", "0\n", "-1\n", "257\n", "1\n65537\n", "1\n-3\n", "1\n2\nabcd\n", "123456789",
-                                       "\n", "1\n\n", "1 \n"}) {
+  for (const std::string_view bytes :
+       {"x\n", "0\n", "-1\n", "257\n", "1\n65537\n", "1\n-3\n", "1\n2\nabcd\n", "123456789", "\n", "1\n\n", "1 \n"}) {
     GateMessageReader reader;
     reader.feed(bytes);
     const auto message = reader.next();

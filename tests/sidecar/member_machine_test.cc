@@ -17,7 +17,8 @@ constexpr const char* kUuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
 /// A machine with a hand-driven clock; every save succeeds at once unless told otherwise.
 struct Bench {
-  explicit Bench(EpochRecord record) : machine({.member = "shop-0", .pod_uid = "uid", .boot_id = {}, .sidecar_id = {}}, record) {}
+  explicit Bench(EpochRecord record)
+      : machine({.member = "shop-0", .pod_uid = "uid", .boot_id = {}, .sidecar_id = {}}, record) {}
 
   static EpochRecord record_of(Directory directory) {
     EpochRecord record;
@@ -245,7 +246,8 @@ TEST(MemberMachine, ACorruptRecordStartsNothing) {
   EXPECT_TRUE(machine.on_gate_idle(Instant{}).gate.empty());
   EXPECT_TRUE(machine.on_tick(Instant(std::chrono::hours(9))).gate.empty());
   EXPECT_EQ(machine.state().start_error, "cannot be trusted");
-  EXPECT_FALSE(machine.admit({.epoch = 1, .revision = 1, .member = "shop-0", .pod_uid = "uid", .command = wire::Permit{}}));
+  EXPECT_FALSE(
+      machine.admit({.epoch = 1, .revision = 1, .member = "shop-0", .pod_uid = "uid", .command = wire::Permit{}}));
   EXPECT_FALSE(machine.begin_task(Task::kInitialize));
 }
 

@@ -19,6 +19,7 @@
 #include "engine/base/ensure.h"
 #include "operator/base/http_cpprest.h"
 #include "sidecar/local/descriptor.h"
+#include "sidecar/local/epoch_file.h"
 #include "sidecar/local/process_watch.h"
 #include "sidecar/mysql/pinned.h"
 
@@ -110,6 +111,8 @@ Pod::~Pod() {
   stream_ = {};
   gate_.reset();
   sidecar_.reset();
+  const auto log = sidecar::read_small_file(folder_ / "sidecar.log", 64 << 20).value_or("");
+  EXPECT_FALSE(log.contains("Sanitizer")) << log;
   if (testing::Test::HasFailure() || std::getenv("BATON_KEEP") != nullptr) {
     shell(std::format("tail -n 100 {0}/*.log >&2; grep -rh ERROR {0}/volume/data/*.log {0}/volume/data/*.err >&2; true",
                       folder_.string()));
@@ -119,9 +122,10 @@ Pod::~Pod() {
 
 void Pod::make_secrets() {
   const auto folder = (folder_ / "secrets").string();
-  shell(std::format("cd {} && {{ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key "
-                    "-out ca.crt -days 2 -subj /CN=test-ca; }} 2>/dev/null",
-                    folder));
+  shell(
+      std::format("cd {} && {{ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key "
+                  "-out ca.crt -days 2 -subj /CN=test-ca; }} 2>/dev/null",
+                  folder));
   for (const char* file : {"replication-password", "clone-password", "app-password"}) {
     write_file(folder_ / "secrets" / file, std::format("secret-{}\n", file));
   }
@@ -132,22 +136,28 @@ void Pod::make_secrets() {
 void Pod::share_authority(const Pod& other) {
   const auto folder = (folder_ / "secrets").string();
   const auto theirs = (other.folder_ / "secrets").string();
-  shell(std::format("cd {0} && {{ [ {1} = {0} ] || cp {1}/ca.* .; "
-                    "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {2}.key -out {2}.csr "
-                    "-subj /CN={2}; printf 'subjectAltName=DNS:{2}\\n' >san; "
-                    "openssl x509 -req -in {2}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile san "
-                    "-out {2}.crt; }} >/dev/null 2>&1",
-                    folder, theirs, name_));
+  shell(
+      std::format("cd {0} && {{ [ {1} = {0} ] || cp {1}/ca.* .; "
+                  "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {2}.key -out {2}.csr "
+                  "-subj /CN={2}; printf 'subjectAltName=DNS:{2}\\n' >san; "
+                  "openssl x509 -req -in {2}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile san "
+                  "-out {2}.crt; }} >/dev/null 2>&1",
+                  folder, theirs, name_));
 }
 
 void Pod::start_sidecar() {
   stream_ = {};
-  sidecar_ = std::make_unique<Program>(
-      std::vector<std::string>{BATON_SIDECAR, "run", "--member", name_, "--pod-uid", name_ + "-uid", "--data",
-                               folder_ / "volume", "--run", folder_ / "run", "--config", folder_ / "config",
-                               "--secrets", folder_ / "secrets", "--address", "127.0.0.1", "--api-port",
-                               std::to_string(api_port_), "--metrics-port", std::to_string(metrics_port_)},
-      folder_ / "sidecar.log");
+  sidecar_ = std::make_unique<Program>(std::vector<std::string>{BATON_SIDECAR,    "run",
+                                                                "--member",       name_,
+                                                                "--pod-uid",      name_ + "-uid",
+                                                                "--data",         folder_ / "volume",
+                                                                "--run",          folder_ / "run",
+                                                                "--config",       folder_ / "config",
+                                                                "--secrets",      folder_ / "secrets",
+                                                                "--address",      "127.0.0.1",
+                                                                "--api-port",     std::to_string(api_port_),
+                                                                "--metrics-port", std::to_string(metrics_port_)},
+                                       folder_ / "sidecar.log");
   stream_ = std::jthread([this](const std::stop_token& stop) { read_stream(stop); });
 }
 

@@ -40,8 +40,8 @@ class Program {
   pid_t pid_ = -1;
 };
 
-/// A member as its pod would run it, without Kubernetes: volume, run folder, my.cnf, certificates and token in a temporary
-/// folder, and the processes baton-sidecar and baton-gate. mysqld is on PATH.
+/// A member as its pod would run it, without Kubernetes: volume, run folder, my.cnf, certificates and token in a
+/// temporary folder, and the processes baton-sidecar and baton-gate. mysqld is on PATH.
 class Pod {
  public:
   explicit Pod(std::string name);

@@ -1,3 +1,5 @@
+#include "tests/sidecar/pod.h"
+
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -5,7 +7,6 @@
 #include <future>
 
 #include "engine/gtid/gtid_set.h"
-#include "tests/sidecar/pod.h"
 
 /// A whole member without Kubernetes: real gate, real sidecar, real mysqld.
 namespace baton::test {
@@ -44,7 +45,8 @@ TEST(PodTest, KilledPrimaryIsToldHeldAndItsLogIsRead) {
   auto sql = pod.sql();
   EXPECT_EQ(sql.value("SELECT @@server_uuid").value_or(""), pod.state().uuid);
   EXPECT_EQ(sql.value("SELECT @@server_id").value_or(""), std::to_string(pod.state().server_id));
-  ASSERT_TRUE(sql.run({"CREATE DATABASE app", "CREATE TABLE app.t (a INT PRIMARY KEY)", "INSERT INTO app.t VALUES (1)"}));
+  ASSERT_TRUE(
+      sql.run({"CREATE DATABASE app", "CREATE TABLE app.t (a INT PRIMARY KEY)", "INSERT INTO app.t VALUES (1)"}));
   const auto executed = *GtidSet::parse(sql.value("SELECT @@gtid_executed").value_or("?"));
   EXPECT_EQ(pod.get_plain("/readyz")->status, 200);
   const auto metrics = pod.get_plain("/metrics");
@@ -155,7 +157,8 @@ std::future<bool> begin_waiting_commit(Pod& pod) {
   auto setup = pod.sql();
   EXPECT_TRUE(setup.run({"CREATE DATABASE app", "CREATE TABLE app.t (a INT PRIMARY KEY)"}));
   pod.must(wire::SetAckCount{.wait_for_count = 1});
-  auto answer = std::async(std::launch::async, [&pod] { return pod.sql().query("INSERT INTO app.t VALUES (1)").has_value(); });
+  auto answer =
+      std::async(std::launch::async, [&pod] { return pod.sql().query("INSERT INTO app.t VALUES (1)").has_value(); });
   EXPECT_TRUE(pod.wait_state([](const auto& s) { return s.sql && s.sql->semi_sync.waiting_sessions == 1; }));
   return answer;
 }
@@ -182,7 +185,8 @@ TEST(PodTest, SigtermThroughTheGateAcknowledgesNothing) {
   pod.gate().send_signal(SIGTERM);
   EXPECT_FALSE(answer.get()) << "the client must not be told OK";
   ASSERT_TRUE(pod.gate().wait_end(std::chrono::seconds(20)));
-  ASSERT_TRUE(pod.wait_state([](const auto& s) { return is_down(s) && s.last_exit && s.last_exit->signal == SIGKILL; }));
+  ASSERT_TRUE(
+      pod.wait_state([](const auto& s) { return is_down(s) && s.last_exit && s.last_exit->signal == SIGKILL; }));
   EXPECT_TRUE(pod.state().terminating);
   EXPECT_TRUE(pod.state().last_exit->ordered);
   EXPECT_EQ(pod.state().hold, Hold::kCrashedPrimary);
@@ -196,7 +200,8 @@ TEST(PodTest, NoTokenNoAnswer) {
   const SystemClock clock;
   const Context context{.stop = {}, .deadline = clock.now() + std::chrono::seconds(5), .log = {}};
   for (const auto& [method, path] : {std::pair("GET", "/v1/state"), std::pair("POST", "/v1/orders")}) {
-    const auto response = pod.http_with_token("wrong-horse-x")->send(context, {.method = method, .path_and_query = path});
+    const auto response =
+        pod.http_with_token("wrong-horse-x")->send(context, {.method = method, .path_and_query = path});
     ASSERT_TRUE(response);
     EXPECT_EQ(response->status, 401);
   }
@@ -238,7 +243,8 @@ TEST(PodTest, CloneFillsAMemberThatThenFollows) {
   primary.become_primary();
   ASSERT_FALSE(HasFailure());
   auto sql = primary.sql();
-  ASSERT_TRUE(sql.run({"CREATE DATABASE app", "CREATE TABLE app.t (a INT PRIMARY KEY)", "INSERT INTO app.t VALUES (1)"}));
+  ASSERT_TRUE(
+      sql.run({"CREATE DATABASE app", "CREATE TABLE app.t (a INT PRIMARY KEY)", "INSERT INTO app.t VALUES (1)"}));
   primary.must(wire::AllowClone{.allowed = true});
   ASSERT_TRUE(replica.wait_state(is_down));
   replica.must(wire::CloneFrom{.host = "127.0.0.1", .port = primary.mysql_port()});
@@ -249,8 +255,8 @@ TEST(PodTest, CloneFillsAMemberThatThenFollows) {
 
   primary.must(wire::EnsureReplicationAccount{.uuid = replica.state().uuid});
   primary.must(wire::SetAckers{.replicas = {replica.state().uuid}});
-  replica.must(wire::Follow{.host = "127.0.0.1", .port = primary.mysql_port(), .source_uuid = primary.state().uuid,
-                            .acks = true});
+  replica.must(wire::Follow{
+      .host = "127.0.0.1", .port = primary.mysql_port(), .source_uuid = primary.state().uuid, .acks = true});
   primary.must(wire::SetAckCount{.wait_for_count = 1});
   primary.must(wire::WaitAckers{.count = 1, .milliseconds = 5000});
   ASSERT_TRUE(sql.run({"INSERT INTO app.t VALUES (2)"}));

@@ -132,8 +132,8 @@ TEST(MemberStateWire, WrongTypesNameTheField) {
 }
 
 TEST(MemberStateWire, WhatIsNoJsonOrTooLongIsCorrupt) {
-  for (const std::string& line : {std::string(), std::string("{"), std::string("{\"member\":\"x\"} {}"),
-                                  std::string(5'000'000, ' ') + "{}"}) {
+  for (const std::string& line :
+       {std::string(), std::string("{"), std::string("{\"member\":\"x\"} {}"), std::string(5'000'000, ' ') + "{}"}) {
     const auto read = parse_member_state(line);
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().kind, ErrorKind::kCorrupt);
@@ -179,7 +179,10 @@ TEST(OrderWire, EveryCommandComesBack) {
 }
 
 TEST(OrderWire, ArgumentsAreAllThere) {
-  const auto text = to_json_text(Order{.epoch = 1, .revision = 2, .member = "m", .pod_uid = "p",
+  const auto text = to_json_text(Order{.epoch = 1,
+                                       .revision = 2,
+                                       .member = "m",
+                                       .pod_uid = "p",
                                        .command = Follow{.host = "h", .port = 1, .source_uuid = "s", .acks = true}});
   EXPECT_EQ(text, R"({"arguments":{"acks":true,"host":"h","port":1,"source_uuid":"s"},"epoch":1,"member":"m",)"
                   R"("order":"Follow","pod_uid":"p","revision":2})");
@@ -190,7 +193,8 @@ TEST(OrderWire, WrongOrdersAreRefused) {
   EXPECT_EQ(error_of(R"({"order":"Dance"})").kind, ErrorKind::kTerminal);
   EXPECT_EQ(error_of(R"({"epoch":1})").kind, ErrorKind::kTerminal);
   EXPECT_EQ(error_of(R"({"order":"Open","arguments":{"target":5}})").kind, ErrorKind::kCorrupt);
-  EXPECT_NE(error_of(R"({"order":"Open","arguments":{"target":5}})").what.find("'arguments.target'"), std::string::npos);
+  EXPECT_NE(error_of(R"({"order":"Open","arguments":{"target":5}})").what.find("'arguments.target'"),
+            std::string::npos);
   EXPECT_NE(error_of(R"({"order":"Fence","epoch":"x"})").what.find("'epoch'"), std::string::npos);
   EXPECT_EQ(error_of(R"({"order":"Fence","arguments":[]})").kind, ErrorKind::kCorrupt);
 }
