@@ -119,7 +119,9 @@ void plan_primary(const View& view, const PrimarySight& sight, Decision& decisio
   const Server& server = *server_of(primary);
   const bool opened_now = primary.report->opened_epoch == view.recorded.epoch;
   const bool undecided = view.recorded.failover && view.recorded.failover->phase == FailoverPhase::kRevoking;
-  if (undecided || (server.read_only && opened_now)) return reopen(view, primary, decision);
+  // While Open is being carried out, the epoch is on disk already and the server is not open yet: that is no restart.
+  const bool restarted = server.read_only && opened_now && primary.report->busy.empty();
+  if (undecided || restarted) return reopen(view, primary, decision);
   for (const std::string& drift : server.drift) {
     decision.findings.push_back({"GuaranteeVoid", primary.ordinal, std::format("{}: {}", primary.pod, drift)});
   }

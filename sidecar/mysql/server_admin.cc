@@ -26,8 +26,8 @@ ServerAdmin::ServerAdmin(const MysqlLibrary& library, Config config)
 
 Result<wire::Sql> ServerAdmin::read_state(const std::stop_token& stop) {
   TRY(sql, watch_.take(stop));
-  TRY(state, read_sql(sql));
   TRY(accounts, baton_accounts(sql));
+  TRY(state, read_sql(sql));
   for (const auto& row : accounts) {
     if (row.application) state.app_account = true;
     if (row.user == kCloneAccount) state.clone_unlocked = !row.locked;

@@ -17,7 +17,7 @@ constexpr unsigned kNoSuchThread = 1094;
 
 /// Variables that are read beside the pinned ones.
 constexpr auto kVariables = std::to_array<std::string_view>(
-    {"gtid_executed", "gtid_purged", "version", "read_only", "super_read_only", "rpl_semi_sync_source_enabled",
+    {"version", "read_only", "super_read_only", "rpl_semi_sync_source_enabled",
      "rpl_semi_sync_source_wait_for_replica_count", "rpl_semi_sync_replica_enabled"});
 
 /// Values by name; a variable that the server does not have is not there.
@@ -101,27 +101,33 @@ wire::Channel channel_of(const Rows::Row& row) {
 }  // namespace
 
 Result<wire::Sql> read_sql(SqlLease& sql) {
+  // The GTID sets come last. Who sees here that an ack count was raised, or that a replica is gone, takes them as the
+  // floor of what may have been acknowledged before: read earlier, they would lack what was acknowledged in between.
+  TRY(connections, read_dump_connections(sql));
+  wire::SemiSync semi_sync;
+  TRY_VOID(read_semi_sync_status(sql, semi_sync));
+  std::vector<std::string> others;
+  TRY(channel, read_channel(sql, &others));
+  TRY(variables, read_variables(sql));
+  semi_sync.source_enabled = flag_of(variables, "rpl_semi_sync_source_enabled");
+  semi_sync.replica_enabled = flag_of(variables, "rpl_semi_sync_replica_enabled");
+  const std::string count = text_of(variables, "rpl_semi_sync_source_wait_for_replica_count");
+  std::from_chars(count.data(), count.data() + count.size(), semi_sync.wait_for_count);
+  // A transaction moves from owned to executed: read in this order, their union misses none.
   TRY(owned_text, sql.value("SELECT @@global.gtid_owned"));
   TRY(owned, GtidSet::parse_owned(owned_text));
-  TRY(variables, read_variables(sql));
+  TRY(sets, sql.query("SELECT @@global.gtid_executed AS executed, @@global.gtid_purged AS purged"));
   wire::Sql state{.version = text_of(variables, "version"),
                   .read_only = flag_of(variables, "read_only"),
                   .super_read_only = flag_of(variables, "super_read_only"),
-                  .gtid_executed = one_line(text_of(variables, "gtid_executed")),
+                  .gtid_executed = one_line(sets[0].text("executed")),
                   .gtid_owned = owned.to_string(),
-                  .gtid_purged = one_line(text_of(variables, "gtid_purged")),
+                  .gtid_purged = one_line(sets[0].text("purged")),
+                  .semi_sync = semi_sync,
+                  .channel = std::move(channel),
                   .drift = drift_of(variables)};
-  state.semi_sync.source_enabled = flag_of(variables, "rpl_semi_sync_source_enabled");
-  state.semi_sync.replica_enabled = flag_of(variables, "rpl_semi_sync_replica_enabled");
-  const std::string count = text_of(variables, "rpl_semi_sync_source_wait_for_replica_count");
-  std::from_chars(count.data(), count.data() + count.size(), state.semi_sync.wait_for_count);
-  TRY_VOID(read_semi_sync_status(sql, state.semi_sync));
-  std::vector<std::string> others;
-  TRY(channel, read_channel(sql, &others));
-  state.channel = std::move(channel);
   for (const auto& other : others)
     state.drift.push_back(std::format("there is a second replication channel, {}", other));
-  TRY(connections, read_dump_connections(sql));
   for (auto& dump : connections) state.dump_threads.push_back({std::move(dump.uuid), std::move(dump.host)});
   return state;
 }
