@@ -10,7 +10,7 @@ for round in 1 2; do
   kill_mysqld "$old"
   until_true 30 "round $round: another primary than $old" primary_is_not "$old"
   writes_go_on 30
-  until_true 120 "round $round: the cluster is whole again" healthy
+  made_whole 120
 done
 finish_ledger
 until_true 60 "all members hold the same data" same_data

@@ -9,6 +9,6 @@ old="$(primary)"
 k delete pod "$old" --force --grace-period=0 2>/dev/null
 until_true 60 "another primary than $old" primary_is_not "$old"
 writes_go_on 60
-until_true 180 "the cluster is whole again" healthy
+made_whole 180
 finish_ledger
 until_true 60 "all members hold the same data" same_data

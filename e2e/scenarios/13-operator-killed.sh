@@ -8,6 +8,6 @@ old="$(primary)"
 kill_mysqld "$old"
 kubectl --namespace baton-system delete pods -l app.kubernetes.io/name=baton --force --grace-period=0 2>/dev/null
 writes_go_on 120
-until_true 180 "the cluster is whole again" healthy
+made_whole 180
 finish_ledger
 until_true 60 "all members hold the same data" same_data

@@ -10,6 +10,6 @@ kill_mysqld "$old"
 "$REPO/e2e/cluster/cluster.sh" restart-apiserver 3
 until_true 90 "another primary than $old" primary_is_not "$old"
 writes_go_on 90
-until_true 180 "the cluster is whole again" healthy
+made_whole 180
 finish_ledger
 until_true 60 "all members hold the same data" same_data

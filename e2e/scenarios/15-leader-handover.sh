@@ -17,5 +17,5 @@ old="$(primary)"
 kill_mysqld "$old"
 until_true 30 "another primary than $old" primary_is_not "$old"
 writes_go_on 30
-until_true 120 "the cluster is whole again" healthy
+made_whole 120
 finish_ledger

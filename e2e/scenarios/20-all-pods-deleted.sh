@@ -6,6 +6,6 @@ cluster_up 3
 start_ledger
 k delete pods -l mysql.baton.dev/cluster=shop --wait=false >/dev/null
 writes_go_on 180
-until_true 180 "the cluster is whole again" healthy
+made_whole 180
 finish_ledger
 until_true 60 "all members hold the same data" same_data

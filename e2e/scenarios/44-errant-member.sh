@@ -12,8 +12,7 @@ uuid="$(sql "$replica" "SELECT @@server_uuid")"
 until_true 60 "the condition names the errant set" names_the_set "$uuid"
 condition_is ErrantMembers True || fail "ErrantMembers is not True"
 writes_go_on
-k delete pvc "data-$replica" --wait=false >/dev/null
-k delete pod "$replica" --wait=false >/dev/null
-until_true 240 "$replica was rebuilt and the cluster is whole again" healthy
+rebuild "$replica"
+until_true 240 "$replica is rebuilt and the cluster is whole again" healthy
 finish_ledger
 until_true 60 "all members hold the same data" same_data

@@ -42,6 +42,34 @@ primary_is_not() { local now; now="$(primary)"; [ -n "$now" ] && [ "$now" != "$1
 healthy() { [ "$(field .status.state "${1:-shop}")" = Healthy ] && condition_is FailoverReady True "${1:-shop}"; }
 state_is() { [ "$(field .status.state)" = "$1" ]; }
 
+# errant_member: the pod that is set aside, if one is.
+errant_member() { field '[.status.members[]? | select((.errant // "") != "") | .name][0]'; }
+healthy_or_errant() { healthy || [ -n "$(errant_member)" ]; }
+claim_is_new() { [ "$(k get pvc "data-$1" -o jsonpath='{.metadata.uid}')" != "$2" ] && [ -n "$(k get pvc "data-$1" -o jsonpath='{.metadata.uid}')" ]; }
+
+# rebuild POD: what its condition tells a person to do: delete its claim and its pod.
+rebuild() {
+  local claim
+  claim="$(k get pvc "data-$1" -o jsonpath='{.metadata.uid}')"
+  k delete pvc "data-$1" --wait=false >/dev/null
+  k delete pod "$1" --wait=false >/dev/null
+  until_true 120 "$1 has a new volume" claim_is_new "$1" "$claim"
+}
+
+# made_whole SECONDS [WHAT]: waits until all members replicate. A killed primary may hold a tail that nobody acknowledged
+# and nobody else has; it is then set aside, and rebuilt here as a person would do it.
+made_whole() {
+  local aside
+  until_true "$1" "${2:-the cluster is whole again, or a member is set aside}" healthy_or_errant
+  aside="$(errant_member)"
+  if [ -n "$aside" ]; then
+    say "$aside is set aside: $(condition ErrantMembers message)"
+    condition_is ErrantMembers True || fail "ErrantMembers is not True"
+    rebuild "$aside"
+    until_true 240 "$aside is rebuilt and the cluster is whole again" healthy
+  fi
+}
+
 # apply_cluster [REPLICAS] [EXTRA YAML under spec, indented by two]: the sample, small.
 apply_cluster() {
   local replicas="${1:-3}" extra="${2:-}"
@@ -129,7 +157,7 @@ kill_mysqld() {
 }
 
 # sql POD STATEMENT: over the unix socket, as the server's own administrator.
-sql() { k exec "$1" -c mysqld -- mysql --no-defaults --socket=/run/baton/mysqld.sock --user=root --batch --skip-column-names -e "$2"; }
+sql() { k exec "$1" -c mysqld -- mysql --no-defaults --socket=/run/baton/mysql/mysqld.sock --user=root --batch --skip-column-names -e "$2"; }
 
 # same_data: every member has the same rows and GTID set.
 same_data() {

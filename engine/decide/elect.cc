@@ -10,6 +10,7 @@ namespace {
 struct Candidate {
   const ObservedMember* member = nullptr;
   bool followed = false;
+  std::uint64_t lacking = 0;  ///< Of all that any member could bring: who holds more would be errant afterwards.
   int priority = 50;
   std::uint64_t backlog = 0;
 };
@@ -50,17 +51,27 @@ std::string disqualified(const View& view, const ObservedMember& member, Revocat
   return {};
 }
 
-Candidate candidate_of(const View& view, const ObservedMember& member, const GtidSet& target) {
+/// The history as far as any member that answers holds it. More than the target, when one that is no acker got more.
+GtidSet all_held(const View& view) {
+  GtidSet all;
+  for (const ObservedMember* member : view.replicas()) {
+    if (const Server* server = server_of(*member)) all = all.united(view.legitimate(holdings(*server)));
+  }
+  return all;
+}
+
+Candidate candidate_of(const View& view, const ObservedMember& member, const GtidSet& target, const GtidSet& all) {
   const CandidateRule* rule = view.rule(member.ordinal);
   return {.member = &member,
           .followed = is_followed(view, member),
+          .lacking = all.minus(holdings(*server_of(member))).size(),
           .priority = rule != nullptr ? rule->priority : CandidateRule{}.priority,
           .backlog = target.minus(server_of(member)->executed).size()};
 }
 
 /// Strict weak order by one tuple: no pairwise exceptions.
 bool ranks_before(const Candidate& a, const Candidate& b) {
-  const auto key = [](const Candidate& c) { return std::tuple(!c.followed, -c.priority, c.backlog, c.member->ordinal); };
+  const auto key = [](const Candidate& c) { return std::tuple(!c.followed, c.lacking, -c.priority, c.backlog, c.member->ordinal); };
   return key(a) < key(b);
 }
 
@@ -72,10 +83,11 @@ std::string standing(const View& view, const Candidate& candidate) {
 void elect(const View& view, Revocation revocation, Assessment& assessment) {
   std::vector<Candidate> candidates;
   std::vector<Ballot> rejected;
+  const GtidSet all = all_held(view);
   for (const ObservedMember* member : view.replicas()) {
     std::string why = disqualified(view, *member, revocation, assessment.target);
     if (why.empty()) {
-      candidates.push_back(candidate_of(view, *member, assessment.target));
+      candidates.push_back(candidate_of(view, *member, assessment.target, all));
     } else {
       rejected.push_back({.member = member->ordinal, .eligible = false, .sentence = std::move(why)});
     }
@@ -87,6 +99,8 @@ void elect(const View& view, Revocation revocation, Assessment& assessment) {
   assessment.ballots.insert(assessment.ballots.end(), rejected.begin(), rejected.end());
   if (!candidates.empty()) {
     assessment.winner = candidates.front().member->ordinal;
+    // What it holds beyond the target becomes part of the history with it, and so must be known as such.
+    assessment.target = assessment.target.united(view.legitimate(holdings(*server_of(*candidates.front().member))));
     assessment.sentence = assessment.ballots.front().sentence;
     return;
   }

@@ -37,7 +37,7 @@ int complete_ackers(const View& view, const ObservedMember& primary) {
   return static_cast<int>(std::ranges::count_if(view.recorded.ackers, [&](const Identity& identity) {
     const ObservedMember* member = view.member(identity.ordinal);
     const Server* acker = member != nullptr ? server_of(*member) : nullptr;
-    return acker != nullptr && identity_of(*member) == identity && acks_to(*acker, primary) && holdings(*acker).contains(server.executed);
+    return acker != nullptr && identity_of(*member) == identity && holdings(*acker).contains(server.executed);
   }));
 }
 
@@ -54,10 +54,8 @@ std::string not_yet(const View& view, const ObservedMember& primary) {
   }
   if (real_ack_count(server) != acks) return "its ack count is not set yet";
   if (server.semi_sync.clients < acks) return std::format("{} of {} ackers are connected", server.semi_sync.clients, acks);
-  const bool promoted = view.recorded.failover.has_value();
-  // After a failover the floor is all it holds. Reopened in place it may hold a tail that nobody else has: it must not be
-  // read before it would survive.
-  if (!promoted && complete_ackers(view, primary) < acks) return "its ackers have not received all it holds yet";
+  // It may hold a tail that nobody else has: that must not be read before it would survive.
+  if (complete_ackers(view, primary) < acks) return "its ackers have not received all it holds yet";
   return {};
 }
 
@@ -74,14 +72,18 @@ void open(const View& view, const ObservedMember& primary, Decision& decision) {
   }
 }
 
-/// Accounts and clone permission that others wait for. The least urgent orders to the primary.
+/// The application's account, and an end to clone permissions that nobody needs. The least urgent orders.
 void housekeeping(const View& view, const ObservedMember& primary, Decision& decision) {
   const Server& server = *server_of(primary);
   if (!server.app_account) add_order(decision, EnsureApplicationAccount{primary.ordinal});
   const bool cloning = std::ranges::any_of(view.replicas(), [&](const ObservedMember* member) {
     return member->heard && member->ordinal.get() < view.spec.replicas && member->report->directory == Directory::kEmpty;
   });
-  if (cloning != server.clone_unlocked) add_order(decision, AllowClone{primary.ordinal, cloning});
+  if (cloning) return;
+  for (const ObservedMember& member : view.observed.members) {
+    const Server* donor = server_of(member);
+    if (donor != nullptr && donor->clone_unlocked) add_order(decision, AllowClone{member.ordinal, false});
+  }
 }
 
 void state_when_open(const View& view, const ObservedMember& primary, Decision& decision) {

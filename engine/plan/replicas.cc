@@ -17,8 +17,6 @@ const ObservedMember* donor_for(const View& view, const ObservedMember& primary)
   for (const ObservedMember* member : view.replicas()) {
     const Server* server = server_of(*member);
     if (server == nullptr || !follows(*server, primary) || server->channel.applier != Thread::kRunning) continue;
-    // The permission reaches a replica through the binlog, unless it was given while commits waited for acks.
-    if (!server->clone_unlocked) continue;
     if (!errant_against(*server, source, primary.report->uuid).empty()) continue;
     if (source.executed.minus(server->executed).size() <= kCaughtUpBacklog) return member;
   }
@@ -37,10 +35,24 @@ void fill(const View& view, const ObservedMember& member, const ObservedMember& 
                                         (other->report->directory == Directory::kEmpty && !other->report->busy.empty()));
     return fills;
   });
-  if (busy_elsewhere || !server_of(primary)->clone_unlocked) return;
+  if (busy_elsewhere) return;
   const ObservedMember* donor = donor_for(view, primary);
+  if (!server_of(*donor)->clone_unlocked) return add_order(decision, AllowClone{donor->ordinal, true});
   const bool first_in_line = std::ranges::none_of(decision.steps, [](const Step& s) { return std::holds_alternative<CloneFrom>(s); });
   if (first_in_line) add_order(decision, CloneFrom{member.ordinal, donor->ordinal});
+}
+
+/// Accounts are made on each member for itself, since a binlogged one that waits for an ack would lock out the very
+/// replica that has to send it. Any replica may be the next primary, so each has the accounts of all others.
+void know_others(const View& view, const ObservedMember& member, Decision& decision) {
+  const Server& server = *server_of(member);
+  for (const ObservedMember& other : view.observed.members) {
+    if (other.ordinal == member.ordinal || other.ordinal.get() >= view.spec.replicas || server_of(other) == nullptr) continue;
+    const bool known = std::ranges::any_of(server.replication_accounts, [&](const ReplicationAccount& account) {
+      return account.uuid == other.report->uuid && !account.locked;
+    });
+    if (!known) return add_order(decision, EnsureReplicationAccount{member.ordinal, other.report->uuid});
+  }
 }
 
 /// Whether some recorded acker is an earlier pod or boot of this incarnation: it must leave before this one may connect
@@ -100,6 +112,7 @@ void attach(const View& view, const ObservedMember& member, const ObservedMember
     find(decision, member, "CatchingUp", std::format("{} has {} transactions to receive", member.pod,
                                                      source.executed.minus(holdings(server)).size()));
   }
+  know_others(view, member, decision);
   for (const std::string& drift : server.drift) find(decision, member, "GuaranteeVoid", std::format("{}: {}", member.pod, drift));
 }
 

@@ -20,10 +20,10 @@ struct StopReceiver { Ordinal on; };                         ///< It acks nothin
 struct Follow { Ordinal on; Ordinal source; bool acks; };    ///< Receiver-only swap to a source.
 struct SetAckCount { Ordinal on; int count; };               ///< What a commit waits for; 0: semi-sync off.
 struct SetAckers { Ordinal on; std::vector<ServerUuid> replicas; };  ///< Who may be connected to the primary at all.
-struct EnsureReplicationAccount { Ordinal on; ServerUuid replica; };
+struct EnsureReplicationAccount { Ordinal on; ServerUuid replica; };  ///< On that member alone.
 struct ExpelReplica { Ordinal on; ServerUuid replica; };     ///< Lock its account, kill its dump thread, see it gone.
 struct EnsureApplicationAccount { Ordinal on; };
-struct AllowClone { Ordinal on; bool allowed; };
+struct AllowClone { Ordinal on; bool allowed; };             ///< On the donor alone.
 struct WaitApplied { Ordinal on; GtidSet target; };
 struct WaitAckers { Ordinal on; int count; };
 struct Open { Ordinal on; GtidSet target; };                 ///< Writes begin. Only after the choice is recorded.

@@ -1,6 +1,7 @@
 #include "operator/reconcile/reconcile.h"
 
 #include <algorithm>
+#include <array>
 #include <format>
 #include <utility>
 
@@ -21,6 +22,9 @@ constexpr Duration kObjectsDeadline = std::chrono::seconds(5);
 constexpr Duration kObstacleRetry = std::chrono::seconds(2);
 /// Everything is looked at that often, whatever was or was not heard.
 constexpr Duration kResync = std::chrono::seconds(10);
+
+/// Findings that tell of something on its way, not of something wrong.
+constexpr std::array<std::string_view, 3> kProgress = {"Cloning", "Rejoining", "MemberStarting"};
 
 Duration earlier(Duration a, Duration b) { return std::min(a, b); }
 
@@ -286,7 +290,8 @@ void Reconciler::announce(const ClusterKey& key, Memory& memory, const engine::D
   const auto tell = [&](const engine::Finding& finding) {
     const std::string text = text_of(finding);
     present.insert(text);
-    if (!memory.announced.contains(text)) parts_.events.tell(key, true, finding.code, finding.sentence);
+    if (memory.announced.contains(text)) return;
+    parts_.events.tell(key, !std::ranges::contains(kProgress, finding.code), finding.code, finding.sentence);
   };
   std::ranges::for_each(decision.findings, tell);
   std::ranges::for_each(memory.obstacles, tell);

@@ -54,7 +54,7 @@ void Executor::submit(const ClusterKey& key, const Plan& plan) {
       const Slot slot{.member = engine::member_of(step), .lane = lane_of(step)};
       if (cluster.in_flight.contains(slot) || !addressed(step, *shared)) continue;
       const auto past = cluster.past.find(identity_of(step, *shared));
-      if (past != cluster.past.end() && now < past->second.not_before) {
+      if (past != cluster.past.end() && now < past->second.not_before && rests(past->second, plan)) {
         again = std::min(again.value_or(Duration::max()), past->second.not_before - now);
         continue;
       }
@@ -128,12 +128,18 @@ void Executor::note(const ClusterKey& key, const Plan& plan, const StepDone& don
   // An answer of "not yet" to a waiting order is no failure: it may be asked again at once.
   const bool patient = waits(done.step) && done.state.has_value();
   if (done.result) {
-    past = {.failures = 0, .successes = past.successes + 1, .not_before = {}};
+    const int successes = past.revision == plan.revision ? past.successes + 1 : 1;
+    past = {.failures = 0, .successes = successes, .revision = plan.revision, .not_before = {}};
     past.not_before = started + backoff(past.successes, kLongestPause);
   } else {
-    past = {.failures = patient ? 1 : past.failures + 1, .successes = 0, .not_before = {}};
+    past = {.failures = patient ? 1 : past.failures + 1, .successes = 0, .revision = plan.revision, .not_before = {}};
     past.not_before = started + backoff(past.failures, kLongestBackoff);
   }
+}
+
+bool Executor::rests(const Past& past, const Plan& plan) {
+  // A step that succeeded may be meant anew by a later record; one that failed has the same reason to fail.
+  return past.failures > 0 || past.revision == plan.revision;
 }
 
 void Executor::drop_stale(Cluster& cluster, Instant now) {

@@ -48,7 +48,7 @@ class StepsPort {
 /// Carries out steps; never decides. One step is in flight per member and lane (a fence has its own); a step that is
 /// asked for while another of its lane is in flight is dropped, because a new decision follows each completion. Failed
 /// steps wait from 100 ms to 5 s, counted from their start, before they are tried again; so do, up to 1 s, steps that
-/// succeed and are asked for all the same. Thread-safe.
+/// succeed and are asked for again by decisions on the same record. Thread-safe.
 class Executor final : public StepsPort {
  public:
   static constexpr Duration kFirstBackoff = std::chrono::milliseconds(100);
@@ -77,7 +77,8 @@ class Executor final : public StepsPort {
   /// What became of a step when it was carried out last.
   struct Past {
     int failures = 0;   ///< In a row.
-    int successes = 0;  ///< In a row.
+    int successes = 0;  ///< In a row, with the same record.
+    Revision revision;  ///< Of the record that it was carried out for.
     Instant not_before;
   };
   struct Cluster {
@@ -92,6 +93,7 @@ class Executor final : public StepsPort {
   [[nodiscard]] StepDone carry_out(const ClusterKey& key, const Plan& plan, const engine::Step& step,
                                    const Context& context);
   void note(const ClusterKey& key, const Plan& plan, const StepDone& done, Instant started);
+  [[nodiscard]] static bool rests(const Past& past, const Plan& plan);
   static void drop_stale(Cluster& cluster, Instant now);
 
   Ports ports_;

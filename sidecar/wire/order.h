@@ -43,7 +43,8 @@ struct SetAckCount {
 struct SetAckers {
   std::vector<std::string> replicas;  ///< uuids of all incarnations that may be connected at all.
 };
-/// Makes, unlocked, the replication account of an incarnation. Written to the binlog: replicas get it too.
+/// Makes, unlocked, the replication account of an incarnation, on this server alone (not written to the binlog): while
+/// commits wait for acks, a binlogged one would lock out the replica whose ack it waits for. Given to every member.
 struct EnsureReplicationAccount {
   std::string uuid;
 };
@@ -56,7 +57,7 @@ struct EnsureApplicationAccount {
   std::string database;
   std::string user;
 };
-/// Unlocks or locks the clone account. Written to the binlog; given to the primary.
+/// Unlocks or locks the clone account, on this server alone. Given to the donor.
 struct AllowClone {
   bool allowed = false;
 };

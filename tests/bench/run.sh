@@ -37,7 +37,7 @@ bench_failover() {
     killed="$KILLED_AT"
     until_true 60 "run $run: another primary than $old" primary_is_not "$old"
     writes_go_on 60
-    until_true 180 "run $run: whole again" healthy
+    made_whole 180
     first="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v killed="$killed" '$0 > killed { print; exit }')"
     [ -n "$first" ] || first="$killed" # Clients saw no gap worth telling (under 50 ms).
     echo $(($(milliseconds_of "$first") - $(milliseconds_of "$killed"))) >>"$values/failover_kill"

@@ -178,13 +178,8 @@ void World::receive(Member& member, Member& source) {
   member.volume.retrieved = member.volume.retrieved.united(fresh);
   auto& held = ever_held_[member.volume.uuid.get()];
   held = held.united(fresh);
-  if (fresh.empty()) return;
-  // Accounts and the permission to clone travel with the log.
-  for (const auto& [uuid, locked] : source.volume.accounts) {
-    if (!locked) member.volume.accounts.try_emplace(uuid, false);
-  }
-  member.volume.app_account = source.volume.app_account;
-  member.volume.clone_unlocked = source.volume.clone_unlocked;
+  // The application's account travels with the log; those of replication and clones do not.
+  if (!fresh.empty()) member.volume.app_account = source.volume.app_account;
 }
 
 void World::replicate() {
@@ -522,13 +517,7 @@ struct World::Orders {
   }
   std::string operator()(const engine::EnsureReplicationAccount& s) const {
     if (!running(member)) return "mysqld does not run";
-    // On a replica, and while commits would wait, not written to the binlog.
-    const bool alone = !member.volume.source.empty() || std::ssize(world.ackers_of(member)) < real_count(*member.pod);
-    if (!member.volume.source.empty() && member.pod->receiver != Thread::kStopped) return "this server is a replica";
-    const auto known = member.volume.accounts.find(s.replica.get());
-    if (known != member.volume.accounts.end() && !known->second) return {};
     member.volume.accounts[s.replica.get()] = false;
-    world.transact(member, !alone);
     return {};
   }
   std::string operator()(const engine::ExpelReplica& s) const {
@@ -545,9 +534,7 @@ struct World::Orders {
     return {};
   }
   std::string operator()(const engine::AllowClone& s) const {
-    if (!running(member) || !member.volume.source.empty()) return "this server is a replica";
-    const bool alone = std::ssize(world.ackers_of(member)) < real_count(*member.pod);
-    if (member.volume.clone_unlocked != s.allowed) world.transact(member, !alone);
+    if (!running(member)) return "mysqld does not run";
     member.volume.clone_unlocked = s.allowed;
     return {};
   }

@@ -173,6 +173,18 @@ TEST_F(ExecutorTest, FailedStepsBackOffFromTheirStart) {
   EXPECT_TRUE(sidecars_.wait_for_orders(3));
 }
 
+TEST_F(ExecutorTest, AStepThatSucceededRestsUntilARecordMeansItAnew) {
+  sidecars_.open(true);
+  executor_.submit(kShop, plan({engine::Open{Ordinal(1), {}}}));
+  ASSERT_TRUE(ears_.wait_for_wakes(1));
+  executor_.submit(kShop, plan({engine::Open{Ordinal(1), {}}}));
+  ASSERT_TRUE(ears_.wait_for_wakes(2));
+  EXPECT_EQ(ears_.wakes().back(), milliseconds(100));
+  EXPECT_EQ(sidecars_.orders().size(), 1U);
+  executor_.submit(kShop, plan({engine::Open{Ordinal(1), {}}}, 2));
+  EXPECT_TRUE(sidecars_.wait_for_orders(2));
+}
+
 TEST_F(ExecutorTest, NothingIsOrderedWithoutTheLease) {
   sidecars_.open(true);
   lease_.is_held = false;

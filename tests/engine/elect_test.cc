@@ -1,0 +1,119 @@
+#include "engine/decide/elect.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/engine/views.h"
+
+namespace baton::test {
+namespace {
+
+using engine::Assessment;
+using engine::Revocation;
+
+Assessment election(const Sample& sample) { return assess(sample.view(), Revocation::kDone, nullptr); }
+
+std::string sentence_about(const Assessment& assessment, int member) {
+  for (const engine::Ballot& ballot : assessment.ballots) {
+    if (ballot.member == Ordinal{member}) return ballot.sentence;
+  }
+  return {};
+}
+
+TEST(Elect, TheLowestOrdinalAmongEquals) { EXPECT_EQ(*election(Sample(4)).winner, Ordinal{1}); }
+
+TEST(Elect, TheSmallestBacklogComesBeforeTheOrdinal) {
+  Sample sample;
+  sample.server(1).executed = gtids(0, 7);
+  sample.channel(1).retrieved = gtids(0, 10);
+  EXPECT_EQ(*election(sample).winner, Ordinal{2});
+}
+
+TEST(Elect, PriorityComesBeforeTheBacklog) {
+  Sample sample;
+  sample.server(2).executed = gtids(0, 7);
+  sample.channel(2).retrieved = gtids(0, 10);
+  sample.spec.candidates = {{.member = Ordinal{2}, .priority = 60}};
+  EXPECT_EQ(*election(sample).winner, Ordinal{2});
+}
+
+TEST(Elect, WhatAnybodyHoldsComesBeforePriorityBecauseItWouldBeErrantAfterwards) {
+  Sample sample;
+  sample.recorded.ackers = {identity(1)};
+  sample.spec.candidates = {{.member = Ordinal{1}, .priority = 60}};
+  sample.channel(2).retrieved = gtids(0, 12);
+  EXPECT_EQ(*election(sample).winner, Ordinal{2});
+}
+
+TEST(Elect, TheTargetGrowsByWhatTheWinnerHolds) {
+  Sample sample;
+  sample.recorded.ackers = {identity(1)};
+  sample.channel(2).retrieved = gtids(0, 12);
+  EXPECT_EQ(election(sample).target, gtids(0, 12)) << "or its own history would count as errant later";
+}
+
+TEST(Elect, OneThatOthersFollowAlreadyStaysElected) {
+  Sample sample(4);
+  sample.spec.candidates = {{.member = Ordinal{1}, .priority = 60}};
+  sample.channel(3).receiver = engine::Thread::kRunning;
+  sample.channel(3).source_host = "10.0.0.2";
+  EXPECT_EQ(*election(sample).winner, Ordinal{2});
+}
+
+TEST(Elect, EveryLoserKeepsItsSentence) {
+  struct Row { std::string part; std::function<void(Sample&)> change; };
+  const std::vector<Row> rows = {
+      {"is not heard", [](Sample& s) { s.at(1).heard = false; s.recorded.ackers = {identity(2)}; }},
+      {"does not answer", [](Sample& s) { s.at(1).report->server.reset(); s.recorded.ackers = {identity(2)}; }},
+      {"being deleted", [](Sample& s) { s.at(1).report->terminating = true; }},
+      {"neverPromote", [](Sample& s) { s.spec.candidates = {{.member = Ordinal{1}, .never_promote = true}}; }},
+      {"not known to be stopped", [](Sample& s) { s.channel(1).receiver = engine::Thread::kRunning; s.recorded.ackers = {identity(2)}; }},
+      {"errant transactions", [](Sample& s) { s.server(1).executed = gtids(0, 10).united(gtids(90, 1)); }},
+      {"lacks 2 transactions", [](Sample& s) { s.server(1).executed = gtids(0, 8); }},
+      {"applier of shop-1 is broken", [](Sample& s) { s.server(1).executed = gtids(0, 8); s.channel(1).retrieved = gtids(0, 10);
+                                                      s.channel(1).applier_error = "duplicate key"; }},
+      {"pinned setting", [](Sample& s) { s.server(1).drift = {"sync_binlog is 0, not 1"}; }},
+  };
+  for (const Row& row : rows) {
+    Sample sample;
+    row.change(sample);
+    const Assessment assessment = election(sample);
+    ASSERT_TRUE(assessment.possible()) << row.part << ": " << assessment.sentence;
+    EXPECT_EQ(*assessment.winner, Ordinal{2}) << row.part;
+    EXPECT_NE(sentence_about(assessment, 1).find(row.part), std::string::npos) << sentence_about(assessment, 1);
+  }
+}
+
+TEST(Elect, NobodyWhoIsBeingScaledAway) {
+  Sample sample;
+  sample.spec.replicas = 2;
+  sample.server(1).drift = {"sync_binlog is 0, not 1"};
+  EXPECT_EQ(election(sample).code, "NoCandidate");
+  EXPECT_NE(sentence_about(election(sample), 2).find("scaled away"), std::string::npos);
+}
+
+TEST(Readiness, SaysWhyNot) {
+  Sample sample;
+  sample.open();
+  EXPECT_TRUE(readiness(sample.view()).ready);
+  sample.at(2).heard = false;
+  EXPECT_EQ(readiness(sample.view()).reason, "NoLogQuorum");
+  sample.spec.failover_enabled = false;
+  EXPECT_EQ(readiness(sample.view()).reason, "FailoverDisabled");
+  sample.spec.replicas = 1;
+  EXPECT_EQ(readiness(sample.view()).reason, "SingleMember");
+}
+
+TEST(ErrantAgainst, AReplicaMayBeAheadOfItsPrimaryUnderAfterSync) {
+  Sample sample;
+  sample.server(1).executed = gtids(0, 12);
+  EXPECT_TRUE(errant_against(sample.server(1), sample.server(2), uuid_of(0)).empty());
+  sample.server(1).executed = gtids(0, 10).united(gtids(90, 1));
+  EXPECT_EQ(errant_against(sample.server(1), sample.server(2), uuid_of(0)), gtids(90, 1));
+}
+
+}  // namespace
+}  // namespace baton::test
