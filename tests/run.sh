@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up what is missing, builds, runs tests. Usage: tests/run.sh [GROUP…]
-#   unit    engine, operator and sidecar without a server, under ASan+UBSan and under TSan; style and layer rules; clang-tidy
+#   unit    engine, operator and sidecar without a server, under ASan+UBSan, what has threads under TSan; rules; clang-tidy
 #   fuzz    every fuzzer for a few seconds on top of its corpus (FUZZ_SECONDS, default 10)
 #   mysql   the sidecar against real mysqlds
 #   e2e     a real Kubernetes, every scenario judged by the ledger (one: SCENARIO=kill-mysqld)
@@ -29,11 +29,11 @@ check() {
   count "$name" "$status"
 }
 
-# run_ctest VARIANT LABEL: builds the tests of a label and counts each of them.
+# run_ctest VARIANT LABEL [TARGET]: builds the tests of a label and counts each of them.
 run_ctest() {
   local variant="$1" label="$2" dir report begin=$SECONDS failed_here=0 total
   say "building $label tests, $variant (from an empty cache several minutes)"
-  if ! dir="$("$REPO/tests/env/build.sh" "$variant" "${label}_tests")"; then
+  if ! dir="$("$REPO/tests/env/build.sh" "$variant" "${3:-${label}_tests}")"; then
     count "build of $label tests ($variant)" 1
     return 0
   fi
@@ -60,7 +60,7 @@ group_unit() {
   check "repository rules" bash "$REPO/tests/tidy/rules.sh"
   check "chart and manifests" bash "$REPO/tests/helm/check.sh"
   run_ctest asan unit
-  run_ctest tsan unit
+  run_ctest tsan unit threaded_tests
   check "clang-tidy" bash "$REPO/tests/tidy/clang_tidy.sh"
 }
 
@@ -78,10 +78,17 @@ group_fuzz() {
 
 group_mysql() { run_ctest release mysql; }
 
+contract() {
+  local dir
+  dir="$("$REPO/tests/env/build.sh" release kube_contract_test)"
+  in_root env BATON_TEST_KUBECONFIG="$CACHE/cluster/kubeconfig" "$dir/tests/kube/kube_contract_test" --gtest_brief=1
+}
+
 group_e2e() {
   local scenario name
   check "cluster, images, operator" bash "$REPO/e2e/up.sh"
   [ "$failed" = 0 ] || { say "the testbed is not up: no scenario can run"; return 0; }
+  [ -n "${SCENARIO:-}" ] || check "contract with the API server" contract
   for scenario in "$REPO"/e2e/scenarios/[0-9]*.sh; do
     name="$(basename "$scenario" .sh)"
     [ -z "${SCENARIO:-}" ] || [[ "$name" == *"$SCENARIO"* ]] || continue

@@ -10,7 +10,7 @@ start_ledger
 [ "$(kubectl --namespace baton-system get pods -l app.kubernetes.io/name=baton --field-selector=status.phase=Running -o name | wc -l)" -ge 2 ] ||
   fail "there are no two operators"
 first="$(leader)"
-kubectl --namespace baton-system delete pod "$first" --force --grace-period=0 2>/dev/null
+kubectl --namespace baton-system delete pod "${first%_*}" --force --grace-period=0 2>/dev/null
 until_true 30 "another leader than $first" leader_is_not "$first"
 until_true 60 "the new leader sees a whole cluster" healthy
 old="$(primary)"

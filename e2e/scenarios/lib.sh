@@ -56,18 +56,22 @@ rebuild() {
   until_true 120 "$1 has a new volume" claim_is_new "$1" "$claim"
 }
 
-# made_whole SECONDS [WHAT]: waits until all members replicate. A killed primary may hold a tail that nobody acknowledged
-# and nobody else has; it is then set aside, and rebuilt here as a person would do it.
+errant_is_not() { [ "$(errant_member)" != "$1" ]; }
+
+# made_whole SECONDS: waits until all members replicate. A killed primary may hold a tail that nobody acknowledged and
+# nobody else has; it is then set aside, and rebuilt here as a person would do it.
 made_whole() {
-  local aside
-  until_true "$1" "${2:-the cluster is whole again, or a member is set aside}" healthy_or_errant
-  aside="$(errant_member)"
-  if [ -n "$aside" ]; then
-    say "$aside is set aside: $(condition ErrantMembers message)"
+  local aside round
+  for round in 1 2 3; do
+    until_true "$1" "the cluster is whole again, or a member is set aside" healthy_or_errant
+    aside="$(errant_member)"
+    [ -n "$aside" ] || return 0
+    say "round $round: $(condition ErrantMembers message)"
     condition_is ErrantMembers True || fail "ErrantMembers is not True"
     rebuild "$aside"
-    until_true 240 "$aside is rebuilt and the cluster is whole again" healthy
-  fi
+    until_true 120 "$aside is not errant any more" errant_is_not "$aside"
+  done
+  until_true "$1" "the cluster is whole again" healthy
 }
 
 # apply_cluster [REPLICAS] [EXTRA YAML under spec, indented by two]: the sample, small.

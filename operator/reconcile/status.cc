@@ -161,15 +161,23 @@ Condition semi_sync(const Report& report) {
   return condition("SemiSyncSatisfied", true, "AsWanted", std::format("commits wait for {} acks", recorded.ack_count));
 }
 
+/// A condition's message is for people; status.members has the whole set.
+std::string shortened(std::string set) {
+  constexpr std::size_t kLongest = 400;
+  if (set.size() > kLongest) set = set.substr(0, kLongest) + "…";
+  return set;
+}
+
 Condition errant_members(const Report& report) {
   std::string names;
   for (const engine::MemberView& member : report.decision.members) {
     if (member.errant.empty()) continue;
-    names += std::format("{}{} ({} transactions)", names.empty() ? "" : ", ",
-                         report.cluster.names().pod(member.ordinal), member.errant.size());
+    names += std::format("{}{}: {}", names.empty() ? "" : ", ", report.cluster.names().pod(member.ordinal),
+                         shortened(member.errant.to_string()));
   }
   if (names.empty()) return condition("ErrantMembers", false, "None", "no member holds errant transactions");
-  return condition("ErrantMembers", true, "Errant", std::format("errant transactions on {}", names));
+  return condition("ErrantMembers", true, "Errant",
+                   std::format("set aside, with transactions that are not part of the history: {}", names));
 }
 
 /// Members that are there but do not replicate yet.

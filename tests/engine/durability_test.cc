@@ -16,10 +16,15 @@ using engine::stands_for;
 engine::LogQuorum quorum(const Sample& sample) { return log_quorum(sample.view(), Revocation::kDone, nullptr); }
 
 TEST(Proof1, NeedsMoreLogsThanAckersLessAckCount) {
-  struct Row { int ackers; int acks; int unheard; bool proven; };
-  for (const Row& row : {Row{1, 1, 0, true}, Row{1, 1, 1, false}, Row{2, 1, 0, true}, Row{2, 1, 1, false}, Row{2, 2, 1, true},
-                         Row{2, 2, 2, false}, Row{4, 2, 1, true}, Row{4, 2, 2, false}, Row{4, 3, 2, true}, Row{4, 4, 3, true},
-                         Row{4, 4, 4, false}}) {
+  struct Row {
+    int ackers;
+    int acks;
+    int unheard;
+    bool proven;
+  };
+  for (const Row& row : {Row{1, 1, 0, true}, Row{1, 1, 1, false}, Row{2, 1, 0, true}, Row{2, 1, 1, false},
+                         Row{2, 2, 1, true}, Row{2, 2, 2, false}, Row{4, 2, 1, true}, Row{4, 2, 2, false},
+                         Row{4, 3, 2, true}, Row{4, 4, 3, true}, Row{4, 4, 4, false}}) {
     Sample sample(row.ackers + 1, row.acks);
     for (int i = 1; i <= row.unheard; ++i) sample.at(i).heard = false;
     EXPECT_EQ(quorum(sample).proof_by_quorum, row.proven)

@@ -64,17 +64,36 @@ TEST(Elect, OneThatOthersFollowAlreadyStaysElected) {
 }
 
 TEST(Elect, EveryLoserKeepsItsSentence) {
-  struct Row { std::string part; std::function<void(Sample&)> change; };
+  struct Row {
+    std::string part;
+    std::function<void(Sample&)> change;
+  };
   const std::vector<Row> rows = {
-      {"is not heard", [](Sample& s) { s.at(1).heard = false; s.recorded.ackers = {identity(2)}; }},
-      {"does not answer", [](Sample& s) { s.at(1).report->server.reset(); s.recorded.ackers = {identity(2)}; }},
+      {"is not heard",
+       [](Sample& s) {
+         s.at(1).heard = false;
+         s.recorded.ackers = {identity(2)};
+       }},
+      {"does not answer",
+       [](Sample& s) {
+         s.at(1).report->server.reset();
+         s.recorded.ackers = {identity(2)};
+       }},
       {"being deleted", [](Sample& s) { s.at(1).report->terminating = true; }},
       {"neverPromote", [](Sample& s) { s.spec.candidates = {{.member = Ordinal{1}, .never_promote = true}}; }},
-      {"not known to be stopped", [](Sample& s) { s.channel(1).receiver = engine::Thread::kRunning; s.recorded.ackers = {identity(2)}; }},
+      {"not known to be stopped",
+       [](Sample& s) {
+         s.channel(1).receiver = engine::Thread::kRunning;
+         s.recorded.ackers = {identity(2)};
+       }},
       {"errant transactions", [](Sample& s) { s.server(1).executed = gtids(0, 10).united(gtids(90, 1)); }},
       {"lacks 2 transactions", [](Sample& s) { s.server(1).executed = gtids(0, 8); }},
-      {"applier of shop-1 is broken", [](Sample& s) { s.server(1).executed = gtids(0, 8); s.channel(1).retrieved = gtids(0, 10);
-                                                      s.channel(1).applier_error = "duplicate key"; }},
+      {"applier of shop-1 is broken",
+       [](Sample& s) {
+         s.server(1).executed = gtids(0, 8);
+         s.channel(1).retrieved = gtids(0, 10);
+         s.channel(1).applier_error = "duplicate key";
+       }},
       {"pinned setting", [](Sample& s) { s.server(1).drift = {"sync_binlog is 0, not 1"}; }},
   };
   for (const Row& row : rows) {

@@ -46,7 +46,8 @@ void expect_told(const World& world, const Driver& driver, const std::string& wh
   const bool told = last.state == engine::ClusterState::kHealthy || !last.findings.empty() ||
                     (!world.is_open() && !last.message.empty());
   ASSERT_TRUE(told) << what << ": " << driver.state_line() << " without a finding";
-  const bool claims_open = last.state == engine::ClusterState::kHealthy || last.state == engine::ClusterState::kDegraded;
+  const bool claims_open =
+      last.state == engine::ClusterState::kHealthy || last.state == engine::ClusterState::kDegraded;
   ASSERT_TRUE(world.is_open() || !claims_open) << what << ": " << driver.state_line() << ", but nothing is open";
 }
 
@@ -55,7 +56,8 @@ struct Strike {
   int at;  ///< Before that action.
 };
 
-/// Kills the primary, lets the faults strike, looks at what came of it, heals, and looks again. Gives the actions taken.
+/// Kills the primary, lets the faults strike, looks at what came of it, heals, and looks again. Gives the actions
+/// taken.
 int play(const World& start, const std::vector<Strike>& strikes) {
   World world = start;
   std::string what = "kill 0";

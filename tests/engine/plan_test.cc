@@ -329,11 +329,39 @@ TEST(Open, ComesBeforeAnyOtherChangeOfA) {
   EXPECT_FALSE(decision.record);
 }
 
+TEST(Reopen, OnlyWhenItsLogCoversTheFloorAndAllThatIsHeard) {
+  Sample sample;
+  sample.at(0) = Sample::member(0);
+  EXPECT_TRUE(sample.decide().record) << "it covers all";
+  sample.channel(2).retrieved = gtids(0, 11);
+  Decision decision = sample.decide();
+  EXPECT_FALSE(decision.record) << "a replica holds more";
+  EXPECT_TRUE(finds(decision, "FloorMissing"));
+  sample.channel(2).retrieved = {};
+  sample.recorded.floor = gtids(0, 11);
+  decision = sample.decide();
+  EXPECT_FALSE(decision.record) << "the floor is missing";
+  EXPECT_EQ(decision.state, ClusterState::kFailoverHeld);
+}
+
+TEST(Open, OnlyWhenTheFloorIsApplied) {
+  Sample sample(2, 1);
+  sample.open();
+  sample.recorded.epoch = Epoch{3};
+  sample.recorded.floor = gtids(0, 11);
+  sample.server(0).read_only = true;
+  const Decision decision = sample.decide();
+  EXPECT_EQ(step_of<engine::Open>(decision), nullptr);
+  EXPECT_NE(decision.message.find("1 transactions to apply"), std::string::npos) << decision.message;
+}
+
 TEST(Open, WaitsUntilTheAckersHoldAllThatWouldBeRead) {
   Sample sample(2, 1);
   sample.open();
   sample.recorded.epoch = Epoch{3};
-  sample.recorded.failover = engine::FailoverRecord{.id = "shop-3", .old_primary = {Ordinal{1}, uuid_of(1)}, .evidence = "it died",
+  sample.recorded.failover = engine::FailoverRecord{.id = "shop-3",
+                                                    .old_primary = {Ordinal{1}, uuid_of(1)},
+                                                    .evidence = "it died",
                                                     .phase = engine::FailoverPhase::kOpening};
   sample.server(0).read_only = true;
   sample.server(0).executed = gtids(0, 12);

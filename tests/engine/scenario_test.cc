@@ -1,5 +1,5 @@
-// Golden transcripts: tests/golden/scenarios/*.txt. A line that begins with "> " is a command, "# " a comment; all other
-// lines are what came of it. Rewrite: BATON_REWRITE=1 engine_test.
+// Golden transcripts: tests/golden/scenarios/*.txt. A line that begins with "> " is a command, "# " a comment; all
+// other lines are what came of it. Rewrite: BATON_REWRITE=1 engine_test.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

@@ -117,22 +117,26 @@ std::string picture(World& world, const Driver& driver) {
   const engine::Decision& decision = driver.last();
   std::string text = std::format("state {}\n", driver.state_line());
   text += std::format("readiness {}: {}\n", decision.readiness.reason, decision.readiness.sentence);
-  for (const engine::Finding& finding : decision.findings) text += std::format("finding {}: {}\n", finding.code, finding.sentence);
+  for (const engine::Finding& finding : decision.findings)
+    text += std::format("finding {}: {}\n", finding.code, finding.sentence);
   for (const engine::Ballot& ballot : decision.ballots) {
     text += std::format("ballot {}: {}\n", ballot.eligible ? "yes" : "no", ballot.sentence);
   }
   for (const engine::MemberView& member : decision.members) {
     const Member& m = world.members.at(static_cast<std::size_t>(member.ordinal.get()));
     const bool open = m.pod && m.pod->process == engine::Process::kRunning && !m.pod->read_only;
-    text += std::format("shop-{} {} {}{} holds {}{}\n", member.ordinal, member.role, member.reachability, open ? " open" : "",
-                        m.volume.log.to_string(),
+    text += std::format("shop-{} {} {}{} holds {}{}\n", member.ordinal, member.role, member.reachability,
+                        open ? " open" : "", m.volume.log.to_string(),
                         member.errant.empty() ? "" : std::format(", errant {}", member.errant.to_string()));
   }
   std::string ackers;
-  for (const engine::Identity& acker : world.recorded.ackers) ackers += std::format(" shop-{}/{}", acker.ordinal, acker.uuid);
-  text += std::format("record epoch {}, W {}, A{}\n", world.recorded.epoch, world.recorded.ack_count, ackers.empty() ? " none" : ackers);
+  for (const engine::Identity& acker : world.recorded.ackers)
+    ackers += std::format(" shop-{}/{}", acker.ordinal, acker.uuid);
+  text += std::format("record epoch {}, W {}, A{}\n", world.recorded.epoch, world.recorded.ack_count,
+                      ackers.empty() ? " none" : ackers);
   text += std::format("acknowledged {}\n", world.acknowledged().to_string());
-  if (decision.members_wanted != world.spec.replicas) text += std::format("members wanted {}\n", decision.members_wanted);
+  if (decision.members_wanted != world.spec.replicas)
+    text += std::format("members wanted {}\n", decision.members_wanted);
   return text;
 }
 

@@ -20,7 +20,10 @@ inline GtidSet gtids(int member, std::int64_t last) {
 }
 
 inline engine::Identity identity(int i) {
-  return {.ordinal = Ordinal{i}, .uuid = uuid_of(i), .pod_uid = PodUid(std::format("pod-{}", i)), .boot_id = BootId(std::format("boot-{}", i))};
+  return {.ordinal = Ordinal{i},
+          .uuid = uuid_of(i),
+          .pod_uid = PodUid(std::format("pod-{}", i)),
+          .boot_id = BootId(std::format("boot-{}", i))};
 }
 
 /// Member 0 is the dead primary, 1 … n-1 are ackers whose receivers were stopped at the recorded epoch and that hold
@@ -41,7 +44,8 @@ struct Sample {
     recorded.ack_count = acks;
     recorded.ever_ready = true;
     recorded.floor = gtids(0, 5);
-    recorded.failover = engine::FailoverRecord{.id = "shop-2", .old_primary = *recorded.current_primary, .evidence = "it died"};
+    recorded.failover =
+        engine::FailoverRecord{.id = "shop-2", .old_primary = *recorded.current_primary, .evidence = "it died"};
     for (int i = 0; i < members; ++i) {
       observed.members.push_back(member(i));
       if (i > 0) recorded.ackers.push_back(identity(i));

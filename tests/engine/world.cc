@@ -162,7 +162,8 @@ void World::commit_waiting(Member& member) {
     for (const GtidInterval& interval : intervals) {
       for (auto n = interval.first; n <= interval.last; ++n) {
         const auto acks = std::ranges::count_if(ackers, [&](const Member* acker) {
-          return !acker->frozen && (acker->volume.retrieved.contains(source, n) || acker->volume.executed.contains(source, n));
+          return !acker->frozen &&
+                 (acker->volume.retrieved.contains(source, n) || acker->volume.executed.contains(source, n));
         });
         if (acks < needed) return;
         member.volume.executed.add(source, n);
@@ -296,7 +297,8 @@ engine::Server World::server_of(const Member& member) const {
   for (const Member& other : members) {
     if (connected(other, member)) server.dump_threads.push_back({other.volume.uuid, other.pod->address});
   }
-  for (const auto& [uuid, locked] : member.volume.accounts) server.replication_accounts.push_back({ServerUuid(uuid), locked});
+  for (const auto& [uuid, locked] : member.volume.accounts)
+    server.replication_accounts.push_back({ServerUuid(uuid), locked});
   return server;
 }
 
@@ -387,11 +389,13 @@ engine::Decision World::decide() {
 void World::write_record(const engine::RecordChange& change) {
   const engine::Recorded& next = change.next;
   if (next.revision <= recorded.revision || next.epoch < recorded.epoch) broken("the record's numbers fell");
-  const bool removed = std::ranges::any_of(recorded.ackers, [&](const engine::Identity& acker) { return !next.is_acker(acker.uuid); });
+  const bool removed =
+      std::ranges::any_of(recorded.ackers, [&](const engine::Identity& acker) { return !next.is_acker(acker.uuid); });
   const bool moved = recorded.current_primary && next.current_primary != recorded.current_primary;
   const bool floor_due = removed || moved || next.ack_count > recorded.ack_count;
   if (floor_due && !next.floor.contains(acknowledged_)) {
-    broken(std::format("I3: '{}' leaves acknowledged {} out of the floor", change.why, acknowledged_.minus(next.floor).to_string()));
+    broken(std::format("I3: '{}' leaves acknowledged {} out of the floor", change.why,
+                       acknowledged_.minus(next.floor).to_string()));
   }
   if (!next.floor.contains(recorded.floor)) broken(std::format("I3: '{}' takes from the floor", change.why));
   recorded = next;
@@ -400,8 +404,9 @@ void World::write_record(const engine::RecordChange& change) {
 
 bool World::is_open() const {
   return recorded.current_primary && std::ranges::any_of(members, [&](const Member& member) {
-    return open_now(member) && member.volume.uuid == recorded.current_primary->uuid && member.volume.opened_epoch == recorded.epoch;
-  });
+           return open_now(member) && member.volume.uuid == recorded.current_primary->uuid &&
+                  member.volume.opened_epoch == recorded.epoch;
+         });
 }
 
 void World::check_provable() {
@@ -413,11 +418,13 @@ void World::check_provable() {
   for (const engine::Identity& acker : recorded.ackers) {
     if (!counted.insert(acker.uuid).second) continue;
     const GtidSet& log = ever_held_[acker.uuid.get()];
-    for (std::size_t k = in_least.size() - 1; k > 0; --k) in_least[k] = in_least[k].united(in_least[k - 1].intersected(log));
+    for (std::size_t k = in_least.size() - 1; k > 0; --k)
+      in_least[k] = in_least[k].united(in_least[k - 1].intersected(log));
   }
   const GtidSet lost = in_least.front().minus(in_least.back());
   if (lost.empty()) return;
-  broken(std::format("I3: acknowledged {} is neither in the floor nor in {} of A", lost.to_string(), recorded.ack_count));
+  broken(
+      std::format("I3: acknowledged {} is neither in the floor nor in {} of A", lost.to_string(), recorded.ack_count));
 }
 
 void World::check() {
@@ -428,7 +435,8 @@ void World::check() {
     if (std::ssize(ackers) >= real_count(*member.pod)) ++able;
     if (!recorded.current_primary || recorded.current_primary->uuid != member.volume.uuid) continue;
     for (const Member* acker : ackers) {
-      if (std::ranges::find(recorded.ackers, identity_of(*acker)) == recorded.ackers.end() && !recorded.is_acker(acker->volume.uuid)) {
+      if (std::ranges::find(recorded.ackers, identity_of(*acker)) == recorded.ackers.end() &&
+          !recorded.is_acker(acker->volume.uuid)) {
         broken(std::format("I3: acks of {} count, but it is not in A", acker->volume.uuid));
       }
     }
@@ -550,7 +558,8 @@ struct World::Orders {
     if (!volume.executed.contains(s.target)) return "the target is missing";
     if (!volume.executed.contains(volume.retrieved)) return "received but not applied";
     if (!volume.executed.contains(world.acknowledged_)) {
-      world.broken(std::format("I1: opened without acknowledged {}", world.acknowledged_.minus(volume.executed).to_string()));
+      world.broken(
+          std::format("I1: opened without acknowledged {}", world.acknowledged_.minus(volume.executed).to_string()));
     }
     volume.open_mark = true;
     volume.opened_epoch = world.recorded.epoch;
@@ -585,26 +594,28 @@ std::string World::apply(const engine::Step& step) {
 }
 
 std::string World::fingerprint() const {
-  std::string text = std::format("{} {} {} {} {} {}", recorded.epoch, recorded.revision, endpoint_, endpoint_epoch_, wanted_,
-                                 acknowledged_.to_string());
+  std::string text = std::format("{} {} {} {} {} {}", recorded.epoch, recorded.revision, endpoint_, endpoint_epoch_,
+                                 wanted_, acknowledged_.to_string());
   for (const Member& m : members) {
     const Volume& v = m.volume;
-    text += std::format("|{} {} {} {} {} {} {} {}", v.uuid, static_cast<int>(v.directory), v.log.to_string(), v.executed.to_string(),
-                        v.retrieved.to_string(), v.source, v.held, m.role);
+    text += std::format("|{} {} {} {} {} {} {} {}", v.uuid, static_cast<int>(v.directory), v.log.to_string(),
+                        v.executed.to_string(), v.retrieved.to_string(), v.source, v.held, m.role);
     for (const auto& [uuid, locked] : v.accounts) text += std::format(" {}{}", uuid, locked);
     text += std::format(" {} {}", v.app_account, v.clone_unlocked);
     if (!m.pod) continue;
     const Pod& p = *m.pod;
     // Tries to start are repeated for ever; that is no news.
     if (!v.starts && p.process != Process::kRunning) continue;
-    text += std::format(" {} {} {} {} {} {} {} {} {}", p.uid, static_cast<int>(p.process), p.log_read, p.read_only, p.source_enabled,
-                        p.wait_for_count, p.replica_enabled, static_cast<int>(p.receiver), static_cast<int>(p.applier));
+    text += std::format(" {} {} {} {} {} {} {} {} {}", p.uid, static_cast<int>(p.process), p.log_read, p.read_only,
+                        p.source_enabled, p.wait_for_count, p.replica_enabled, static_cast<int>(p.receiver),
+                        static_cast<int>(p.applier));
   }
   return text;
 }
 
 std::string shorten(std::string text) {
-  for (auto at = text.find(kUuidHead); at != std::string::npos; at = text.find(kUuidHead)) text.replace(at, kUuidHead.size(), "server-");
+  for (auto at = text.find(kUuidHead); at != std::string::npos; at = text.find(kUuidHead))
+    text.replace(at, kUuidHead.size(), "server-");
   return text;
 }
 
@@ -620,9 +631,7 @@ void Driver::say(const std::string& line) {
   said_ = line;
 }
 
-std::string Driver::state_line() const {
-  return std::format("{}: {}", engine::name_of(last_.state), last_.message);
-}
+std::string Driver::state_line() const { return std::format("{}: {}", engine::name_of(last_.state), last_.message); }
 
 void Driver::pass() {
   last_ = world_.decide();

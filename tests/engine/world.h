@@ -15,7 +15,7 @@ namespace baton::test {
 struct Volume {
   ServerUuid uuid;
   engine::Directory directory = engine::Directory::kEmpty;
-  GtidSet log;        ///< The binlog: executed, and what waits for acks.
+  GtidSet log;  ///< The binlog: executed, and what waits for acks.
   GtidSet executed;
   GtidSet retrieved;
   std::string source;  ///< Address that the channel points to.
@@ -54,10 +54,10 @@ struct Member {
   Volume volume;
   std::optional<Pod> pod;
   int boot = 1;
-  bool heard = true;           ///< The operator's link to the sidecar, both ways.
-  bool frozen = false;         ///< The receiver is connected and gets nothing.
+  bool heard = true;    ///< The operator's link to the sidecar, both ways.
+  bool frozen = false;  ///< The receiver is connected and gets nothing.
   bool applies = true;
-  bool returns = true;         ///< Whether the StatefulSet's next pod can be scheduled.
+  bool returns = true;  ///< Whether the StatefulSet's next pod can be scheduled.
   std::string role;
   std::optional<engine::Report> line;  ///< The newest line of the present pod, or of one before it.
   std::optional<Instant> down_since;
@@ -74,7 +74,7 @@ class World {
   engine::Recorded recorded;
   std::vector<Member> members;
   bool void_by_hand = false;  ///< Somebody else lowered W: the record is wrong until it says so.
-  bool load = false;  ///< With every tick each open member gets a write.
+  bool load = false;          ///< With every tick each open member gets a write.
 
   // Faults and their end.
   void kill_mysqld(int i);
