@@ -84,8 +84,9 @@ void write_rows(std::stop_token stop, const Settings& settings, int writer, Ledg
       pause(stop, 5ms);
       continue;
     }
-    if (execute(session.get(), std::format("INSERT INTO ledger (writer, number, payload) VALUES ({}, {}, REPEAT('x', 100))",
-                                           writer, number))) {
+    if (execute(session.get(),
+                std::format("INSERT INTO ledger (writer, number, payload) VALUES ({}, {}, REPEAT('x', 100))", writer,
+                            number))) {
       ledger.acknowledged({writer, number});
       pause(stop, settings.pause);
     } else {
@@ -149,7 +150,8 @@ int judge(const Settings& settings, const Ledger& ledger) {
     if (++lost <= 20) std::println("lost: writer {} row {}", row.first, row.second);
   }
   std::println("unknown outcomes: {}", ledger.unknown_count());
-  std::println("ledger: acknowledged {}, lost {}, longest gap {} ms", ledger.count(), lost, ledger.longest_gap().count());
+  std::println("ledger: acknowledged {}, lost {}, longest gap {} ms", ledger.count(), lost,
+               ledger.longest_gap().count());
   return lost == 0 && ledger.count() > 0 ? 0 : 1;
 }
 

@@ -10,7 +10,7 @@ start_ledger
 for secret in shop-app shop-baton; do
   before="$(content "$secret")"
   k delete secret "$secret" >/dev/null
-  until_true 30 "$secret is back as it was" is_back "$secret" "$before"
+  until_true 90 "$secret is back as it was" is_back "$secret" "$before"
 done
 writes_go_on
 old="$(primary)"

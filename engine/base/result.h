@@ -64,14 +64,14 @@ template <class... Args>
 #define BATON_CONCAT(a, b) BATON_CONCAT_INNER(a, b)
 
 /// TRY(name, expression): declares `name` with the value of a Result, or returns its failure.
-#define TRY(name, expression)                                                                      \
-  auto BATON_CONCAT(try_result_, __LINE__) = (expression);                                         \
-  if (!BATON_CONCAT(try_result_, __LINE__))                                                        \
-    return std::unexpected(std::move(BATON_CONCAT(try_result_, __LINE__)).error());                \
+#define TRY(name, expression)                                                       \
+  auto BATON_CONCAT(try_result_, __LINE__) = (expression);                          \
+  if (!BATON_CONCAT(try_result_, __LINE__))                                         \
+    return std::unexpected(std::move(BATON_CONCAT(try_result_, __LINE__)).error()); \
   auto name = *std::move(BATON_CONCAT(try_result_, __LINE__))
 
 /// TRY_VOID(expression): returns the failure of a Result, or goes on.
-#define TRY_VOID(expression)                                                                       \
-  do {                                                                                             \
+#define TRY_VOID(expression)                                                                                \
+  do {                                                                                                      \
     if (auto try_result = (expression); !try_result) return std::unexpected(std::move(try_result).error()); \
   } while (false)

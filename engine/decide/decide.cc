@@ -22,15 +22,19 @@ int members_wanted(const View& view) {
 std::string record_is_older(const View& view) {
   for (const ObservedMember& member : view.observed.members) {
     if (!member.report || member.report->held_epoch <= view.recorded.epoch) continue;
-    return std::format("{} has obeyed epoch {}, but the record says {}: the record was restored from an older copy, and who was primary "
-                       "since is not known", member.pod, member.report->held_epoch, view.recorded.epoch);
+    return std::format(
+        "{} has obeyed epoch {}, but the record says {}: the record was restored from an older copy, and who was "
+        "primary "
+        "since is not known",
+        member.pod, member.report->held_epoch, view.recorded.epoch);
   }
   return {};
 }
 
 MemberView view_of(const View& view, const ObservedMember& member, const Decision& decision) {
   MemberView result{.ordinal = member.ordinal, .role = "None", .reachability = "Unknown", .errant = {}, .message = {}};
-  const bool is_primary = view.recorded.current_primary && member.report && member.report->uuid == view.recorded.current_primary->uuid;
+  const bool is_primary =
+      view.recorded.current_primary && member.report && member.report->uuid == view.recorded.current_primary->uuid;
   const Server* server = server_of(member);
   if (is_primary) {
     result.role = "Primary";
@@ -60,7 +64,8 @@ void plan(const View& view, Decision& decision) {
     set_state(decision, ClusterState::kAmbiguous, why);
     return decision.findings.push_back({"RecordIsOlder", std::nullopt, why});
   }
-  if (view.recorded.failover && view.recorded.failover->phase == FailoverPhase::kRevoking) return plan_failover(view, sight, decision);
+  if (view.recorded.failover && view.recorded.failover->phase == FailoverPhase::kRevoking)
+    return plan_failover(view, sight, decision);
   switch (sight.reachability) {
     case Reachability::kUp: return plan_primary(view, sight, decision);
     case Reachability::kDownProven: return plan_lost_primary(view, sight, decision);

@@ -30,7 +30,7 @@ enum class ClusterState : std::uint8_t {
 
 /// One thing that is not as wanted, with a sentence that a person can act on. Codes are a closed list (problems.cc).
 struct Finding {
-  std::string code;               ///< CamelCase: usable as condition reason, event reason, metric label.
+  std::string code;  ///< CamelCase: usable as condition reason, event reason, metric label.
   std::optional<Ordinal> member;
   std::string sentence;
 };
@@ -44,7 +44,7 @@ struct RecordChange {
 /// Whether the loss of the primary's pod and volume, now, would end in a failover without refusal.
 struct Readiness {
   bool ready = false;
-  std::string reason;    ///< CamelCase.
+  std::string reason;  ///< CamelCase.
   std::string sentence;
 };
 
@@ -61,7 +61,7 @@ struct MemberView {
   std::string role;          ///< Primary | Replica | None.
   std::string reachability;  ///< Up | DownProven | Unknown.
   GtidSet errant;
-  std::string message;       ///< Empty if as wanted.
+  std::string message;  ///< Empty if as wanted.
 };
 
 struct Decision {
@@ -73,7 +73,7 @@ struct Decision {
   std::vector<Ballot> ballots;
   std::vector<MemberView> members;
   Readiness readiness;
-  int members_wanted = 0;  ///< The StatefulSet's replicas: members that still matter are not scaled away.
+  int members_wanted = 0;             ///< The StatefulSet's replicas: members that still matter are not scaled away.
   std::optional<Instant> look_again;  ///< A moment at which time alone changes the answer.
 };
 

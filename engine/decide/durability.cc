@@ -34,7 +34,9 @@ bool stands_for(const View& view, const ObservedMember& member, const Identity& 
     return false;
   }
   if (member.report->boot_id != identity.boot_id && !view.spec.strict_relay_log) {
-    why = std::format("the node of {} was booted since it acknowledged, and acks were not fsynced (relayLogDurability: Default)", pod);
+    why = std::format(
+        "the node of {} was booted since it acknowledged, and acks were not fsynced (relayLogDurability: Default)",
+        pod);
     return false;
   }
   return true;
@@ -47,7 +49,8 @@ bool revoked(const View& view, const ObservedMember& member) {
   // Turned by an order of this epoch to a member that is not the old primary.
   const ServerUuid old = view.recorded.failover ? view.recorded.failover->old_primary.uuid : ServerUuid{};
   for (const ObservedMember& other : view.observed.members) {
-    if (other.ordinal != member.ordinal && other.report && other.report->uuid != old && follows(*server, other)) return true;
+    if (other.ordinal != member.ordinal && other.report && other.report->uuid != old && follows(*server, other))
+      return true;
   }
   return false;
 }

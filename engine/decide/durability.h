@@ -7,8 +7,8 @@
 
 namespace baton::engine {
 
-/// The arithmetic on which "nothing acknowledged is lost" rests. A: recorded ackers; W: acks that a commit needs; R: the
-/// members of A whose receivers are stopped and whose logs were read after that.
+/// The arithmetic on which "nothing acknowledged is lost" rests. A: recorded ackers; W: acks that a commit needs; R:
+/// the members of A whose receivers are stopped and whose logs were read after that.
 ///
 /// Proof 1. With W >= 1 and |R| > |A| - W:
 ///   every transaction acknowledged since the last change of A or W was received by at least W members of A; at most
@@ -19,8 +19,8 @@ namespace baton::engine {
 /// Proof 2. The old primary's mysqld is dead, its start is held at this epoch, and its binlog was read to the end: that
 ///   one log holds everything acknowledged, whatever the replicas say.
 struct LogQuorum {
-  std::vector<Identity> counted;      ///< R
-  std::vector<std::string> missing;   ///< One sentence for each member of A outside R.
+  std::vector<Identity> counted;     ///< R
+  std::vector<std::string> missing;  ///< One sentence for each member of A outside R.
   bool proof_by_quorum = false;
   bool proof_by_dead_log = false;
   GtidSet logs;  ///< The union that the proof is about: of R under proof 1, else the dead log.
@@ -35,12 +35,13 @@ enum class Revocation : std::uint8_t { kDone, kAssumed };
 [[nodiscard]] LogQuorum log_quorum(const View& view, Revocation revocation, const GtidSet* dead_log);
 
 /// Whether a member sends acks to the old primary no more, and cannot begin again but by an order of this epoch: an
-/// order of the recorded epoch reached its sidecar (older ones are refused from then on), and its receiver is stopped or
-/// turned to another source.
+/// order of the recorded epoch reached its sidecar (older ones are refused from then on), and its receiver is stopped
+/// or turned to another source.
 [[nodiscard]] bool revoked(const View& view, const ObservedMember& member);
 
-/// Whether the present member may stand for a recorded identity: same incarnation; same pod, or the earlier pod's end was
-/// reported by its kubelet; same boot of the node, or acks are fsynced. On refusal `why` gets a sentence.
-[[nodiscard]] bool stands_for(const View& view, const ObservedMember& member, const Identity& identity, std::string& why);
+/// Whether the present member may stand for a recorded identity: same incarnation; same pod, or the earlier pod's end
+/// was reported by its kubelet; same boot of the node, or acks are fsynced. On refusal `why` gets a sentence.
+[[nodiscard]] bool stands_for(const View& view, const ObservedMember& member, const Identity& identity,
+                              std::string& why);
 
 }  // namespace baton::engine

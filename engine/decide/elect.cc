@@ -71,13 +71,15 @@ Candidate candidate_of(const View& view, const ObservedMember& member, const Gti
 
 /// Strict weak order by one tuple: no pairwise exceptions.
 bool ranks_before(const Candidate& a, const Candidate& b) {
-  const auto key = [](const Candidate& c) { return std::tuple(!c.followed, c.lacking, -c.priority, c.backlog, c.member->ordinal); };
+  const auto key = [](const Candidate& c) {
+    return std::tuple(!c.followed, c.lacking, -c.priority, c.backlog, c.member->ordinal);
+  };
   return key(a) < key(b);
 }
 
 std::string standing(const View& view, const Candidate& candidate) {
-  return std::format("{} holds the whole target; priority {}, {} transactions to apply", view.pod(candidate.member->ordinal),
-                     candidate.priority, candidate.backlog);
+  return std::format("{} holds the whole target; priority {}, {} transactions to apply",
+                     view.pod(candidate.member->ordinal), candidate.priority, candidate.backlog);
 }
 
 void elect(const View& view, Revocation revocation, Assessment& assessment) {
@@ -94,7 +96,8 @@ void elect(const View& view, Revocation revocation, Assessment& assessment) {
   }
   std::ranges::sort(candidates, ranks_before);
   for (const Candidate& candidate : candidates) {
-    assessment.ballots.push_back({.member = candidate.member->ordinal, .eligible = true, .sentence = standing(view, candidate)});
+    assessment.ballots.push_back(
+        {.member = candidate.member->ordinal, .eligible = true, .sentence = standing(view, candidate)});
   }
   assessment.ballots.insert(assessment.ballots.end(), rejected.begin(), rejected.end());
   if (!candidates.empty()) {

@@ -23,9 +23,9 @@ struct Assessment {
 };
 
 /// Judges the logs and elects. Judge: target = the proof's logs, less what is errant; it must contain the floor. Elect:
-/// members that hold the whole target, are not errant and not forbidden, ranked by: already followed by another (so that
-/// a repeated election does not waver), least lacking of what anybody holds, priority, smallest backlog, lowest ordinal.
-/// The target grows by what the winner holds beyond it.
+/// members that hold the whole target, are not errant and not forbidden, ranked by: already followed by another (so
+/// that a repeated election does not waver), least lacking of what anybody holds, priority, smallest backlog, lowest
+/// ordinal. The target grows by what the winner holds beyond it.
 [[nodiscard]] Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_log);
 
 /// FailoverReady: `assess` with the primary's pod and volume taken away.

@@ -29,9 +29,9 @@ struct GtidInterval {
   friend auto operator<=>(const GtidInterval&, const GtidInterval&) = default;
 };
 
-/// A set of global transaction identifiers. Kept normalised (sorted, disjoint, not adjacent intervals, no empty source),
-/// so that equal sets compare equal. A plain value; not synchronised.
-/// Text form: MySQL Reference Manual, "GTID Sets"; tags as in libs/mysql/gtids/readme.md of the server's source.
+/// A set of global transaction identifiers. Kept normalised (sorted, disjoint, not adjacent intervals, no empty
+/// source), so that equal sets compare equal. A plain value; not synchronised. Text form: MySQL Reference Manual, "GTID
+/// Sets"; tags as in libs/mysql/gtids/readme.md of the server's source.
 class GtidSet {
  public:
   /// The largest transaction number that a server gives (2^63 - 2; gtid_set.h GNO_END is one past it).

@@ -71,7 +71,7 @@ struct Report {
   Directory directory = Directory::kUnknown;
   Process process = Process::kUnknown;
   bool terminating = false;
-  std::string exit;         ///< "killed by signal 9", empty if it never ended.
+  std::string exit;  ///< "killed by signal 9", empty if it never ended.
   std::string start_error;
   std::optional<Server> server;
   std::string sql_error;
@@ -83,15 +83,16 @@ struct Report {
 /// One member (an ordinal) as seen now.
 struct ObservedMember {
   Ordinal ordinal;
-  std::string pod;            ///< Pod name.
-  PodUid pod_uid;             ///< Empty: there is no pod.
-  std::string address;        ///< Pod IP, empty if none yet.
-  std::string pod_trouble;    ///< A sentence when Kubernetes says what is wrong: image, volume, crash loop. Empty: none.
-  std::string role_label;     ///< "primary", "replica" or empty.
-  bool heard = false;         ///< A line from this very pod's sidecar within the last two seconds.
-  std::optional<Report> report;  ///< The newest line, however old.
-  std::optional<Instant> down_since;        ///< Since when the sidecar says that mysqld does not run.
-  std::optional<Instant> not_acking_since;  ///< Since when it has not been seen acking (receiver connected, semi-sync on).
+  std::string pod;          ///< Pod name.
+  PodUid pod_uid;           ///< Empty: there is no pod.
+  std::string address;      ///< Pod IP, empty if none yet.
+  std::string pod_trouble;  ///< A sentence when Kubernetes says what is wrong: image, volume, crash loop. Empty: none.
+  std::string role_label;   ///< "primary", "replica" or empty.
+  bool heard = false;       ///< A line from this very pod's sidecar within the last two seconds.
+  std::optional<Report> report;       ///< The newest line, however old.
+  std::optional<Instant> down_since;  ///< Since when the sidecar says that mysqld does not run.
+  std::optional<Instant>
+      not_acking_since;  ///< Since when it has not been seen acking (receiver connected, semi-sync on).
 };
 
 struct ObservedCluster {

@@ -57,7 +57,8 @@ struct FailoverRecord {
 /// Invariants, at every instant:
 ///  1. ackers ⊇ the replicas whose acks the primary counts (record first, then enable; disable, then record);
 ///  2. ack_count <= what the primary really waits for (record before lowering, after raising);
-///  3. everything acknowledged before the last removal from ackers, raise of ack_count or change of primary is in floor.
+///  3. everything acknowledged before the last removal from ackers, raise of ack_count or change of primary is in
+///  floor.
 struct Recorded {
   std::optional<PrimaryRef> bootstrap;  ///< Written before the only initialise order there ever is.
   std::optional<PrimaryRef> current_primary;

@@ -36,8 +36,9 @@ PrimarySight sight_of_report(const ObservedCluster& observed, const ObservedMemb
     sight.evidence = std::format("the gate of {} has not spoken yet", pod);
   } else {
     sight.reachability = Reachability::kStarting;
-    sight.evidence = report->start_error.empty() ? std::format("mysqld of {} is starting", pod)
-                                                 : std::format("mysqld of {} does not start: {}", pod, report->start_error);
+    sight.evidence = report->start_error.empty()
+                         ? std::format("mysqld of {} is starting", pod)
+                         : std::format("mysqld of {} does not start: {}", pod, report->start_error);
   }
   return sight;
 }
@@ -62,7 +63,8 @@ const ObservedMember* View::member(Ordinal ordinal) const {
 }
 
 const ObservedMember* View::member(const ServerUuid& uuid) const {
-  const auto found = std::ranges::find_if(observed.members, [&](const ObservedMember& m) { return m.report && m.report->uuid == uuid; });
+  const auto found = std::ranges::find_if(observed.members,
+                                          [&](const ObservedMember& m) { return m.report && m.report->uuid == uuid; });
   return found == observed.members.end() ? nullptr : &*found;
 }
 
@@ -77,7 +79,8 @@ PrimarySight View::primary() const {
 std::vector<const ObservedMember*> View::replicas() const {
   std::vector<const ObservedMember*> result;
   for (const ObservedMember& member : observed.members) {
-    const bool is_primary = recorded.current_primary && member.report && member.report->uuid == recorded.current_primary->uuid;
+    const bool is_primary =
+        recorded.current_primary && member.report && member.report->uuid == recorded.current_primary->uuid;
     if (!is_primary) result.push_back(&member);
   }
   return result;
@@ -89,7 +92,8 @@ const CandidateRule* View::rule(Ordinal ordinal) const {
 }
 
 bool View::still_expected(const ObservedMember& member) const {
-  return !member.pod_uid.get().empty() && !member.report && member.not_acking_since && now < *member.not_acking_since + kPatience;
+  return !member.pod_uid.get().empty() && !member.report && member.not_acking_since &&
+         now < *member.not_acking_since + kPatience;
 }
 
 GtidSet View::legitimate(const GtidSet& set) const {
@@ -100,7 +104,8 @@ GtidSet View::legitimate(const GtidSet& set) const {
 }
 
 const Server* server_of(const ObservedMember& member) {
-  const bool answers = member.heard && member.report && member.report->process == Process::kRunning && member.report->server;
+  const bool answers =
+      member.heard && member.report && member.report->process == Process::kRunning && member.report->server;
   return answers ? &*member.report->server : nullptr;
 }
 
@@ -108,7 +113,9 @@ GtidSet holdings(const Server& server) { return server.executed.united(server.ch
 
 GtidSet logged(const Server& server) { return server.executed.united(server.owned); }
 
-int real_ack_count(const Server& server) { return server.semi_sync.source_enabled ? server.semi_sync.wait_for_count : 0; }
+int real_ack_count(const Server& server) {
+  return server.semi_sync.source_enabled ? server.semi_sync.wait_for_count : 0;
+}
 
 bool follows(const Server& server, const ObservedMember& source) {
   return !source.address.empty() && server.channel.source_host == source.address;
@@ -120,7 +127,10 @@ bool acks_to(const Server& server, const ObservedMember& source) {
 
 Identity identity_of(const ObservedMember& member) {
   if (!member.report) return {.ordinal = member.ordinal};
-  return {.ordinal = member.ordinal, .uuid = member.report->uuid, .pod_uid = member.report->pod_uid, .boot_id = member.report->boot_id};
+  return {.ordinal = member.ordinal,
+          .uuid = member.report->uuid,
+          .pod_uid = member.report->pod_uid,
+          .boot_id = member.report->boot_id};
 }
 
 }  // namespace baton::engine

@@ -26,8 +26,8 @@ bool counts_as_acking(const View& view, const Identity& identity, const Observed
 /// W as it should be: min(wanted, ackers that ack), never below 1 once an acker was there; 0 for a single member.
 int wanted_ack_count(const View& view, const ObservedMember& primary) {
   if (view.spec.replicas == 1) return 0;
-  const auto fit = static_cast<int>(
-      std::ranges::count_if(view.recorded.ackers, [&](const Identity& identity) { return counts_as_acking(view, identity, primary); }));
+  const auto fit = static_cast<int>(std::ranges::count_if(
+      view.recorded.ackers, [&](const Identity& identity) { return counts_as_acking(view, identity, primary); }));
   const bool once = view.recorded.ever_ready || view.recorded.ack_count > 0;
   return std::max(std::min(view.spec.acks, fit), once ? 1 : 0);
 }
@@ -39,9 +39,10 @@ void size_ack_count(const View& view, const ObservedMember& primary, Decision& d
   const int real = real_ack_count(server);
   const int wanted = wanted_ack_count(view, primary);
   if (!server.read_only && real < recorded) {
-    // Somebody else lowered it. What was acknowledged since is in fewer logs than recorded, so the record says that first.
-    const std::string void_guarantee = std::format("commits of {} wait for {} acks and not for {}, by nobody's order", primary.pod, real,
-                                                   recorded);
+    // Somebody else lowered it. What was acknowledged since is in fewer logs than recorded, so the record says that
+    // first.
+    const std::string void_guarantee =
+        std::format("commits of {} wait for {} acks and not for {}, by nobody's order", primary.pod, real, recorded);
     decision.findings.push_back({"GuaranteeVoid", primary.ordinal, void_guarantee});
     Recorded next = view.recorded;
     next.ack_count = real;
@@ -74,11 +75,13 @@ bool expelled(const Server& primary, const ServerUuid& uuid) {
 std::string unfit(const View& view, const Identity& identity, const ObservedMember& primary) {
   const std::string pod = view.pod(identity.ordinal);
   if (identity.ordinal.get() >= view.spec.replicas) return std::format("{} is being scaled away", pod);
-  if (const ObservedMember* pod_of = view.member(identity.ordinal); pod_of != nullptr && view.still_expected(*pod_of)) return "";
+  if (const ObservedMember* pod_of = view.member(identity.ordinal); pod_of != nullptr && view.still_expected(*pod_of))
+    return "";
   const ObservedMember* member = present(view, identity);
   if (member == nullptr) return std::format("{} is not the pod, directory or boot that acknowledged", pod);
   if (const Server* server = server_of(*member)) {
-    // One that answers may stay, acking or not: its logs can be read, so it costs a failover nothing; W counts who acks.
+    // One that answers may stay, acking or not: its logs can be read, so it costs a failover nothing; W counts who
+    // acks.
     const bool errant = !errant_against(*server, *server_of(primary), primary.report->uuid).empty();
     return errant ? std::format("{} holds errant transactions", pod) : "";
   }
@@ -94,20 +97,26 @@ bool replace_identity(const View& view, const Identity& identity, Decision& deci
   if (!stands_for(view, *member, identity, why)) return false;
   Recorded next = view.recorded;
   std::erase(next.ackers, identity);
-  if (std::ranges::find(next.ackers, identity_of(*member)) == next.ackers.end()) next.ackers.push_back(identity_of(*member));
-  propose(decision, std::move(next), std::format("{} goes on as an acker in a new pod on the same directory", member->pod));
+  if (std::ranges::find(next.ackers, identity_of(*member)) == next.ackers.end())
+    next.ackers.push_back(identity_of(*member));
+  propose(decision, std::move(next),
+          std::format("{} goes on as an acker in a new pod on the same directory", member->pod));
   return true;
 }
 
-/// The incarnation goes on in another pod that is an acker by itself and is the one that the primary serves: the old pod
-/// cannot acknowledge, since a primary keeps one dump thread for a server_uuid.
+/// The incarnation goes on in another pod that is an acker by itself and is the one that the primary serves: the old
+/// pod cannot acknowledge, since a primary keeps one dump thread for a server_uuid.
 bool superseded(const View& view, const Identity& identity, const ObservedMember& primary) {
   const ObservedMember* member = view.member(identity.ordinal);
-  if (member == nullptr || !member->report || member->report->uuid != identity.uuid || present(view, identity) != nullptr) return false;
+  if (member == nullptr || !member->report || member->report->uuid != identity.uuid ||
+      present(view, identity) != nullptr)
+    return false;
   const Identity current = identity_of(*member);
-  if (std::ranges::find(view.recorded.ackers, current) == view.recorded.ackers.end() || !acking(view, current, primary)) return false;
+  if (std::ranges::find(view.recorded.ackers, current) == view.recorded.ackers.end() || !acking(view, current, primary))
+    return false;
   const auto& threads = server_of(primary)->dump_threads;
-  return std::ranges::all_of(threads, [&](const DumpThread& d) { return d.uuid != identity.uuid || d.host == member->address; });
+  return std::ranges::all_of(threads,
+                             [&](const DumpThread& d) { return d.uuid != identity.uuid || d.host == member->address; });
 }
 
 /// One acker that must leave leaves: its acks are ended and seen to have ended, then the record follows, with a floor.
@@ -137,7 +146,9 @@ bool remove_acker(const View& view, const ObservedMember& primary, Decision& dec
 bool may_join(const View& view, const ObservedMember& member, const ObservedMember& primary) {
   const Server* server = server_of(member);
   if (server == nullptr || member.report->terminating || member.ordinal.get() >= view.spec.replicas) return false;
-  if (!follows(*server, primary) || server->channel.receiver != Thread::kRunning || !server->channel.applier_error.empty()) return false;
+  if (!follows(*server, primary) || server->channel.receiver != Thread::kRunning ||
+      !server->channel.applier_error.empty())
+    return false;
   const Server& source = *server_of(primary);
   if (!errant_against(*server, source, primary.report->uuid).empty()) return false;
   return source.executed.minus(holdings(*server)).size() <= kCaughtUpBacklog;
@@ -166,10 +177,12 @@ void name_replicas(const View& view, const ObservedMember& primary, Decision& de
     if (member->report && !member->report->uuid.get().empty()) known.push_back(member->report->uuid);
   }
   const auto& threads = server_of(primary)->dump_threads;
-  const bool stranger = std::ranges::any_of(threads, [&](const DumpThread& d) { return std::ranges::find(known, d.uuid) == known.end(); });
+  const bool stranger = std::ranges::any_of(
+      threads, [&](const DumpThread& d) { return std::ranges::find(known, d.uuid) == known.end(); });
   if (!stranger) return;
-  decision.findings.push_back({"GuaranteeVoid", primary.ordinal,
-                               std::format("a replica that is no member is connected to {}; it is cut off", primary.pod)});
+  decision.findings.push_back(
+      {"GuaranteeVoid", primary.ordinal,
+       std::format("a replica that is no member is connected to {}; it is cut off", primary.pod)});
   add_order(decision, SetAckers{primary.ordinal, known});
 }
 

@@ -7,10 +7,12 @@ namespace baton::engine {
 namespace {
 
 bool has_data(const ObservedMember& member) {
-  return member.report && (member.report->directory == Directory::kInitialized || member.report->directory == Directory::kCloned);
+  return member.report &&
+         (member.report->directory == Directory::kInitialized || member.report->directory == Directory::kCloned);
 }
 
-/// Every wanted member must have been heard before kept volumes are judged: the newest history may be on the silent one.
+/// Every wanted member must have been heard before kept volumes are judged: the newest history may be on the silent
+/// one.
 std::string unheard(const View& view) {
   std::string names;
   for (int i = 0; i < view.spec.replicas; ++i) {
@@ -39,7 +41,8 @@ const ObservedMember* holder_of_all(const View& view, GtidSet& everything) {
 void adopt(const View& view, Decision& decision) {
   if (const std::string names = unheard(view); !names.empty()) {
     set_state(decision, ClusterState::kAmbiguous,
-              std::format("volumes hold data without a record of it; every member must be heard first, waiting for {}", names));
+              std::format("volumes hold data without a record of it; every member must be heard first, waiting for {}",
+                          names));
     decision.findings.push_back({"BootstrapAmbiguous", std::nullopt, decision.message});
     return;
   }
@@ -55,12 +58,14 @@ void adopt(const View& view, Decision& decision) {
     Recorded next = view.recorded;
     next.epoch = Epoch{highest.get() + 1};
     next.revision = std::max(next.revision, revision);
-    return propose(decision, std::move(next), "volumes hold data of an earlier record: taking an epoch above all they have seen");
+    return propose(decision, std::move(next),
+                   "volumes hold data of an earlier record: taking an epoch above all they have seen");
   }
   bool all_read = true;
   for (const ObservedMember& member : view.observed.members) {
     if (!has_data(member)) continue;
-    if (member.report->process == Process::kNotRunning && member.report->held) add_order(decision, Permit{member.ordinal});
+    if (member.report->process == Process::kNotRunning && member.report->held)
+      add_order(decision, Permit{member.ordinal});
     all_read = all_read && server_of(member) != nullptr;
   }
   if (!all_read) return;
@@ -68,7 +73,8 @@ void adopt(const View& view, Decision& decision) {
   const ObservedMember* holder = holder_of_all(view, everything);
   if (holder == nullptr) {
     set_state(decision, ClusterState::kAmbiguous,
-              std::format("no member's data contains what the others hold ({}); a person must choose", everything.to_string()));
+              std::format("no member's data contains what the others hold ({}); a person must choose",
+                          everything.to_string()));
     decision.findings.push_back({"BootstrapAmbiguous", std::nullopt, decision.message});
     return;
   }
@@ -76,7 +82,8 @@ void adopt(const View& view, Decision& decision) {
   next.bootstrap = PrimaryRef{holder->ordinal, holder->report->uuid};
   next.current_primary = next.bootstrap;
   next.floor = everything;
-  propose(decision, std::move(next), std::format("adopting {}: it holds everything that any member holds", view.pod(holder->ordinal)));
+  propose(decision, std::move(next),
+          std::format("adopting {}: it holds everything that any member holds", view.pod(holder->ordinal)));
 }
 
 void record_first(const View& view, const ObservedMember& first, Decision& decision) {
@@ -84,7 +91,8 @@ void record_first(const View& view, const ObservedMember& first, Decision& decis
   Recorded next = view.recorded;
   next.bootstrap = PrimaryRef{first.ordinal, first.report->uuid};
   next.epoch = Epoch{std::max<std::int64_t>(next.epoch.get(), 1)};
-  propose(decision, std::move(next), std::format("{} is to be initialised, once, with uuid {}", first.pod, first.report->uuid));
+  propose(decision, std::move(next),
+          std::format("{} is to be initialised, once, with uuid {}", first.pod, first.report->uuid));
 }
 
 void initialize(const View& view, Decision& decision) {
@@ -99,8 +107,10 @@ void initialize(const View& view, Decision& decision) {
   }
   if (first->report->uuid != uuid) {
     set_state(decision, ClusterState::kAmbiguous,
-              std::format("{} was recorded as the first primary with uuid {}, and its volume now is another one ({}); nothing was ever "
-                          "open, so delete and apply the resource again", view.pod(ordinal), uuid, first->report->uuid));
+              std::format("{} was recorded as the first primary with uuid {}, and its volume now is another one ({}); "
+                          "nothing was ever "
+                          "open, so delete and apply the resource again",
+                          view.pod(ordinal), uuid, first->report->uuid));
     decision.findings.push_back({"BootstrapAmbiguous", ordinal, decision.message});
     return;
   }
@@ -111,7 +121,8 @@ void initialize(const View& view, Decision& decision) {
     next.floor = logged(*server);
     return propose(decision, std::move(next), std::format("{} is initialised and becomes the primary", first->pod));
   }
-  if (first->report->directory != Directory::kInitialized && first->report->busy.empty()) add_order(decision, Initialize{ordinal, uuid});
+  if (first->report->directory != Directory::kInitialized && first->report->busy.empty())
+    add_order(decision, Initialize{ordinal, uuid});
   if (!first->report->start_error.empty()) decision.message += std::format(": {}", first->report->start_error);
 }
 

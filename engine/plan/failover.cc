@@ -1,14 +1,14 @@
-#include "engine/plan/plans.h"
-
 #include <algorithm>
 #include <format>
 #include <optional>
 
+#include "engine/plan/plans.h"
+
 namespace baton::engine {
 namespace {
 
-/// How long a proven failover waits for an acker whose receiver is just being stopped: what that one got beyond the others
-/// would make it errant.
+/// How long a proven failover waits for an acker whose receiver is just being stopped: what that one got beyond the
+/// others would make it errant.
 constexpr Duration kStragglerPatience{1000};
 
 /// Whether an acker's sidecar was never heard by this process and may speak up yet: a refusal now would be hasty.
@@ -20,15 +20,18 @@ bool acker_still_expected(const View& view) {
 }
 
 /// Lets the old primary start, read-only: its own log covers everything when nothing else provably does.
-void let_return(const View& view, const PrimarySight& sight, const std::string& why_not, const std::string& code, Decision& decision) {
+void let_return(const View& view, const PrimarySight& sight, const std::string& why_not, const std::string& code,
+                Decision& decision) {
   const Ordinal ordinal = view.recorded.current_primary->ordinal;
   if (acker_still_expected(view)) {
     decision.look_again = view.now + kPatience;
-    return set_state(decision, ClusterState::kFailingOver, std::format("{}; ackers are yet to be heard: {}", sight.evidence, why_not));
+    return set_state(decision, ClusterState::kFailingOver,
+                     std::format("{}; ackers are yet to be heard: {}", sight.evidence, why_not));
   }
   decision.findings.push_back({code, ordinal, why_not});
   if (sight.member != nullptr && sight.member->heard) {
-    set_state(decision, ClusterState::kReopening, std::format("{} comes back in place, because {}", view.pod(ordinal), why_not));
+    set_state(decision, ClusterState::kReopening,
+              std::format("{} comes back in place, because {}", view.pod(ordinal), why_not));
     return add_order(decision, Permit{ordinal});
   }
   set_state(decision, ClusterState::kFailoverHeld,
@@ -43,12 +46,14 @@ bool log_is_being_read(const PrimarySight& sight) {
 
 /// The dead primary's whole log, if its sidecar holds its start at this epoch and has read it to the end.
 const GtidSet* usable_dead_log(const View& view, const PrimarySight& sight) {
-  if (sight.reachability != Reachability::kDownProven || sight.member == nullptr || !sight.member->heard) return nullptr;
+  if (sight.reachability != Reachability::kDownProven || sight.member == nullptr || !sight.member->heard)
+    return nullptr;
   if (sight.report->held_epoch < view.recorded.epoch || !sight.report->dead_log) return nullptr;
   return &*sight.report->dead_log;
 }
 
-/// Whether the start of the old primary is given up: it fails, or takes longer than its grace, and another can take over.
+/// Whether the start of the old primary is given up: it fails, or takes longer than its grace, and another can take
+/// over.
 bool start_is_given_up(const View& view, const PrimarySight& sight) {
   const Report& report = *sight.report;
   const bool overdue = view.spec.crash_grace > Duration::zero() && sight.member->down_since &&
@@ -81,13 +86,15 @@ std::vector<const ObservedMember*> attachable(const View& view, const ObservedMe
 }
 
 bool has_account(const Server& server, const ServerUuid& uuid) {
-  return std::ranges::any_of(server.replication_accounts, [&](const ReplicationAccount& a) { return a.uuid == uuid && !a.locked; });
+  return std::ranges::any_of(server.replication_accounts,
+                             [&](const ReplicationAccount& a) { return a.uuid == uuid && !a.locked; });
 }
 
 /// Points the others at the candidate, with acks. Nothing can be acknowledged by it before it opens, so this may come
 /// before the choice is recorded; the record then names all that can have been told. Acks are switched on when all is
 /// applied: an applier's commits would wait for them too.
-void attach(const ObservedMember& candidate, const std::vector<const ObservedMember*>& others, bool applied, Decision& decision) {
+void attach(const ObservedMember& candidate, const std::vector<const ObservedMember*>& others, bool applied,
+            Decision& decision) {
   const Server& server = *server_of(candidate);
   if (applied && real_ack_count(server) != 1) add_order(decision, SetAckCount{candidate.ordinal, 1});
   for (const ObservedMember* other : others) {
@@ -98,19 +105,22 @@ void attach(const ObservedMember& candidate, const std::vector<const ObservedMem
     if (!has_account(server, other->report->uuid)) {
       add_order(decision, EnsureReplicationAccount{candidate.ordinal, other->report->uuid});
     } else if (const Server* theirs = server_of(*other); !follows(*theirs, candidate) ||
-               theirs->channel.receiver == Thread::kStopped || !theirs->semi_sync.replica_enabled) {
+                                                         theirs->channel.receiver == Thread::kStopped ||
+                                                         !theirs->semi_sync.replica_enabled) {
       add_order(decision, Follow{other->ordinal, candidate.ordinal, true});
     }
   }
 }
 
-/// A of the new primary: all that may ever have been told to follow it with acks. Not only those that are attached now: one
-/// that got its order and is not heard since would acknowledge without being counted. Who does not ack leaves A soon after.
+/// A of the new primary: all that may ever have been told to follow it with acks. Not only those that are attached now:
+/// one that got its order and is not heard since would acknowledge without being counted. Who does not ack leaves A
+/// soon after.
 std::vector<Identity> possible_ackers(const View& view, const ObservedMember& candidate) {
   const ServerUuid& old = view.recorded.failover->old_primary.uuid;
   std::vector<Identity> result;
   const auto add = [&](const Identity& identity) {
-    const bool excluded = identity.uuid.get().empty() || identity.uuid == old || identity.uuid == candidate.report->uuid;
+    const bool excluded =
+        identity.uuid.get().empty() || identity.uuid == old || identity.uuid == candidate.report->uuid;
     if (!excluded && std::ranges::find(result, identity) == result.end()) result.push_back(identity);
   };
   for (const ObservedMember* member : view.replicas()) {
@@ -124,7 +134,8 @@ std::vector<Identity> possible_ackers(const View& view, const ObservedMember& ca
   return result;
 }
 
-/// Phase 10: one compare-and-set. Acks were off or of this set, one ack is really waited for, and the floor is the target.
+/// Phase 10: one compare-and-set. Acks were off or of this set, one ack is really waited for, and the floor is the
+/// target.
 void commit(const View& view, const ObservedMember& candidate, const Assessment& assessment, Decision& decision) {
   Recorded next = view.recorded;
   const PrimaryRef old = view.recorded.failover->old_primary;
@@ -166,7 +177,8 @@ void revoke(const View& view, const PrimarySight& sight, Decision& decision) {
     if (server_of(*member) != nullptr && !revoked(view, *member)) add_order(decision, StopReceiver{member->ordinal});
   }
   const bool heard = sight.member != nullptr && sight.member->heard;
-  if (heard && (sight.report->held_epoch < view.recorded.epoch || !sight.report->held)) add_order(decision, Fence{sight.member->ordinal});
+  if (heard && (sight.report->held_epoch < view.recorded.epoch || !sight.report->held))
+    add_order(decision, Fence{sight.member->ordinal});
 }
 
 /// Until when a proven failover waits for ackers that answer and were told to stop a moment ago.
@@ -200,7 +212,8 @@ void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& de
   if (may_return && view.spec.crash_grace > Duration::zero() && sight.member->down_since &&
       view.now < *sight.member->down_since + view.spec.crash_grace) {
     decision.look_again = *sight.member->down_since + view.spec.crash_grace;
-    set_state(decision, ClusterState::kReopening, std::format("{}; it may come back within crashGraceMilliseconds", sight.evidence));
+    set_state(decision, ClusterState::kReopening,
+              std::format("{}; it may come back within crashGraceMilliseconds", sight.evidence));
     return add_order(decision, Permit{old.ordinal});
   }
   const GtidSet* log = heard && sight.report->dead_log ? &*sight.report->dead_log : nullptr;
@@ -212,7 +225,8 @@ void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& de
   if (!rehearsal.possible()) return let_return(view, sight, rehearsal.sentence, rehearsal.code, decision);
   Recorded next = view.recorded;
   next.epoch = Epoch{next.epoch.get() + 1};
-  next.failover = FailoverRecord{.id = std::format("{}-{}", view.spec.name, next.epoch), .old_primary = old, .evidence = sight.evidence};
+  next.failover = FailoverRecord{
+      .id = std::format("{}-{}", view.spec.name, next.epoch), .old_primary = old, .evidence = sight.evidence};
   set_state(decision, ClusterState::kFailingOver, sight.evidence);
   propose(decision, std::move(next), std::format("failover begins: {}", sight.evidence));
 }
@@ -227,11 +241,13 @@ void plan_failover(const View& view, const PrimarySight& sight, Decision& decisi
   decision.ballots = assessment.ballots;
   if (const auto deadline = straggler_deadline(view, sight); assessment.possible() && deadline) {
     decision.look_again = deadline;
-    return set_state(decision, ClusterState::kFailingOver, "enough logs are read; the receiver of another acker is being stopped");
+    return set_state(decision, ClusterState::kFailingOver,
+                     "enough logs are read; the receiver of another acker is being stopped");
   }
   if (assessment.possible()) return converge(view, assessment, decision);
   if (!decision.steps.empty() || log_is_being_read(sight)) {
-    return set_state(decision, ClusterState::kFailingOver, std::format("stopping receivers and reading logs; so far {}", assessment.sentence));
+    return set_state(decision, ClusterState::kFailingOver,
+                     std::format("stopping receivers and reading logs; so far {}", assessment.sentence));
   }
   let_return(view, sight, assessment.sentence, assessment.code, decision);
 }

@@ -8,7 +8,8 @@ namespace baton::engine {
 void add_order(Decision& decision, Step step) {
   const Ordinal member = member_of(step);
   const bool taken = std::ranges::any_of(decision.steps, [&](const Step& other) {
-    return member_of(other) == member && !std::holds_alternative<Repoint>(other) && !std::holds_alternative<LabelRole>(other);
+    return member_of(other) == member && !std::holds_alternative<Repoint>(other) &&
+           !std::holds_alternative<LabelRole>(other);
   });
   if (!taken) decision.steps.push_back(std::move(step));
 }

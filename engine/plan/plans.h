@@ -15,7 +15,8 @@ namespace baton::engine {
 void plan_bootstrap(const View& view, Decision& decision);
 /// The primary is proven dead and no intent is recorded: record the intent, or let it come back and say why.
 void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& decision);
-/// The primary starts, and no intent is recorded: leave it alone, or fence it when it cannot start and another can take over.
+/// The primary starts, and no intent is recorded: leave it alone, or fence it when it cannot start and another can take
+/// over.
 void plan_starting_primary(const View& view, const PrimarySight& sight, Decision& decision);
 /// Intent is recorded: revoke, judge, elect, converge, commit the choice.
 void plan_failover(const View& view, const PrimarySight& sight, Decision& decision);

@@ -19,8 +19,8 @@ GtidSet uncovered(const View& view, const ObservedMember& primary) {
 void reopen(const View& view, const ObservedMember& primary, Decision& decision) {
   if (const GtidSet missing = uncovered(view, primary); !missing.empty()) {
     set_state(decision, ClusterState::kFailoverHeld,
-              std::format("{} is back, but lacks {} transactions that may have been acknowledged: {}", primary.pod, missing.size(),
-                          missing.to_string()));
+              std::format("{} is back, but lacks {} transactions that may have been acknowledged: {}", primary.pod,
+                          missing.size(), missing.to_string()));
     decision.findings.push_back({"FloorMissing", primary.ordinal, decision.message});
     return;
   }
@@ -28,7 +28,8 @@ void reopen(const View& view, const ObservedMember& primary, Decision& decision)
   Recorded next = view.recorded;
   next.epoch = Epoch{next.epoch.get() + 1};
   next.failover.reset();
-  propose(decision, std::move(next), std::format("{} is reopened in place: its log covers the floor and all that is heard", primary.pod));
+  propose(decision, std::move(next),
+          std::format("{} is reopened in place: its log covers the floor and all that is heard", primary.pod));
 }
 
 /// How many recorded ackers hold all that the primary has.
@@ -53,7 +54,8 @@ std::string not_yet(const View& view, const ObservedMember& primary) {
     return alone ? "" : "the first acker is not there yet";
   }
   if (real_ack_count(server) != acks) return "its ack count is not set yet";
-  if (server.semi_sync.clients < acks) return std::format("{} of {} ackers are connected", server.semi_sync.clients, acks);
+  if (server.semi_sync.clients < acks)
+    return std::format("{} of {} ackers are connected", server.semi_sync.clients, acks);
   // It may hold a tail that nobody else has: that must not be read before it would survive.
   if (complete_ackers(view, primary) < acks) return "its ackers have not received all it holds yet";
   return {};
@@ -63,7 +65,8 @@ void open(const View& view, const ObservedMember& primary, Decision& decision) {
   const std::string why_not = not_yet(view, primary);
   const bool first = view.recorded.epoch <= Epoch{1} && primary.report->opened_epoch == Epoch{0};
   set_state(decision, first ? ClusterState::kBootstrapping : ClusterState::kOpening,
-            why_not.empty() ? std::format("opening {}", primary.pod) : std::format("{} is not open yet: {}", primary.pod, why_not));
+            why_not.empty() ? std::format("opening {}", primary.pod)
+                            : std::format("{} is not open yet: {}", primary.pod, why_not));
   if (why_not.empty()) return add_order(decision, Open{primary.ordinal, view.recorded.floor});
   const Server& server = *server_of(primary);
   const int acks = view.recorded.ack_count;
@@ -77,7 +80,8 @@ void housekeeping(const View& view, const ObservedMember& primary, Decision& dec
   const Server& server = *server_of(primary);
   if (!server.app_account) add_order(decision, EnsureApplicationAccount{primary.ordinal});
   const bool cloning = std::ranges::any_of(view.replicas(), [&](const ObservedMember* member) {
-    return member->heard && member->ordinal.get() < view.spec.replicas && member->report->directory == Directory::kEmpty;
+    return member->heard && member->ordinal.get() < view.spec.replicas &&
+           member->report->directory == Directory::kEmpty;
   });
   if (cloning) return;
   for (const ObservedMember& member : view.observed.members) {
@@ -90,14 +94,16 @@ void state_when_open(const View& view, const ObservedMember& primary, Decision& 
   const Server& server = *server_of(primary);
   const int acks = view.recorded.ack_count;
   if (acks > 0 && server.semi_sync.clients < acks) {
-    set_state(decision, ClusterState::kWaitingForAcks,
-              std::format("commits on {} wait: {} of {} ackers are connected", primary.pod, server.semi_sync.clients, acks));
+    set_state(
+        decision, ClusterState::kWaitingForAcks,
+        std::format("commits on {} wait: {} of {} ackers are connected", primary.pod, server.semi_sync.clients, acks));
     decision.findings.push_back({"WaitingForAcks", primary.ordinal, decision.message});
     return;
   }
   const bool whole = decision.findings.empty();
-  set_state(decision, whole ? ClusterState::kHealthy : ClusterState::kDegraded,
-            whole ? std::format("{} is open and all members replicate", primary.pod) : decision.findings.front().sentence);
+  set_state(
+      decision, whole ? ClusterState::kHealthy : ClusterState::kDegraded,
+      whole ? std::format("{} is open and all members replicate", primary.pod) : decision.findings.front().sentence);
 }
 
 void label_roles(const View& view, const ObservedMember& primary, Decision& decision) {
@@ -150,7 +156,8 @@ void plan_primary(const View& view, const PrimarySight& sight, Decision& decisio
   if (view.recorded.failover) {
     Recorded next = view.recorded;
     next.failover.reset();
-    propose(decision, std::move(next), std::format("failover to {} is done: it is open and the endpoint selects it", primary.pod));
+    propose(decision, std::move(next),
+            std::format("failover to {} is done: it is open and the endpoint selects it", primary.pod));
   }
   label_roles(view, primary, decision);
 }

@@ -31,14 +31,17 @@ void fill(const View& view, const ObservedMember& member, const ObservedMember& 
     find(decision, member, "Cloning", std::format("{} is being filled from another member", member.pod));
   }
   const bool busy_elsewhere = std::ranges::any_of(view.replicas(), [&](const ObservedMember* other) {
-    const bool fills = other->heard && (other->report->process == Process::kCloning || other->report->process == Process::kInitializing ||
-                                        (other->report->directory == Directory::kEmpty && !other->report->busy.empty()));
+    const bool fills =
+        other->heard &&
+        (other->report->process == Process::kCloning || other->report->process == Process::kInitializing ||
+         (other->report->directory == Directory::kEmpty && !other->report->busy.empty()));
     return fills;
   });
   if (busy_elsewhere) return;
   const ObservedMember* donor = donor_for(view, primary);
   if (!server_of(*donor)->clone_unlocked) return add_order(decision, AllowClone{donor->ordinal, true});
-  const bool first_in_line = std::ranges::none_of(decision.steps, [](const Step& s) { return std::holds_alternative<CloneFrom>(s); });
+  const bool first_in_line =
+      std::ranges::none_of(decision.steps, [](const Step& s) { return std::holds_alternative<CloneFrom>(s); });
   if (first_in_line) add_order(decision, CloneFrom{member.ordinal, donor->ordinal});
 }
 
@@ -47,7 +50,8 @@ void fill(const View& view, const ObservedMember& member, const ObservedMember& 
 void know_others(const View& view, const ObservedMember& member, Decision& decision) {
   const Server& server = *server_of(member);
   for (const ObservedMember& other : view.observed.members) {
-    if (other.ordinal == member.ordinal || other.ordinal.get() >= view.spec.replicas || server_of(other) == nullptr) continue;
+    if (other.ordinal == member.ordinal || other.ordinal.get() >= view.spec.replicas || server_of(other) == nullptr)
+      continue;
     const bool known = std::ranges::any_of(server.replication_accounts, [&](const ReplicationAccount& account) {
       return account.uuid == other.report->uuid && !account.locked;
     });
@@ -60,7 +64,8 @@ void know_others(const View& view, const ObservedMember& member, Decision& decis
 bool predecessor_leaves(const View& view, const ObservedMember& member) {
   const Identity identity = identity_of(member);
   return std::ssize(view.recorded.ackers) > std::max(1, view.recorded.ack_count) &&
-         std::ranges::any_of(view.recorded.ackers, [&](const Identity& a) { return a.uuid == identity.uuid && a != identity; });
+         std::ranges::any_of(view.recorded.ackers,
+                             [&](const Identity& a) { return a.uuid == identity.uuid && a != identity; });
 }
 
 /// Whether the sidecar has yet to see an order of the newest record; until then it would obey an older one.
@@ -70,8 +75,10 @@ bool obeys_less(const View& view, const Report& report) {
 
 void set_aside(const View& view, const ObservedMember& member, const GtidSet& errant, Decision& decision) {
   find(decision, member, "ErrantMember",
-       std::format("{} holds transactions that are not part of the history and is set aside: {}. Keep its volume if they matter; "
-                   "to rebuild it, delete its claim data-{} and its pod", member.pod, errant.to_string(), view.pod(member.ordinal)));
+       std::format("{} holds transactions that are not part of the history and is set aside: {}. Keep its volume if "
+                   "they matter; "
+                   "to rebuild it, delete its claim data-{} and its pod",
+                   member.pod, errant.to_string(), view.pod(member.ordinal)));
   if (server_of(member)->channel.receiver != Thread::kStopped) add_order(decision, StopReceiver{member.ordinal});
 }
 
@@ -80,7 +87,8 @@ void attach(const View& view, const ObservedMember& member, const ObservedMember
   const Server& source = *server_of(primary);
   const Channel& channel = server.channel;
   const bool acker = std::ranges::find(view.recorded.ackers, identity_of(member)) != view.recorded.ackers.end();
-  if (predecessor_leaves(view, member)) return find(decision, member, "Rejoining", std::format("{} rejoins in a new pod", member.pod));
+  if (predecessor_leaves(view, member))
+    return find(decision, member, "Rejoining", std::format("{} rejoins in a new pod", member.pod));
   if (server.read_only && real_ack_count(server) > 0) {
     // Left from a promotion that went to another: its applier would wait for acks that nobody sends.
     return add_order(decision, SetAckCount{member.ordinal, 0});
@@ -89,8 +97,8 @@ void attach(const View& view, const ObservedMember& member, const ObservedMember
   const bool account = known != source.replication_accounts.end() && !known->locked;
   const bool cut_off = known != source.replication_accounts.end() && known->locked;
   if (!account && !acker && (server.semi_sync.replica_enabled || (cut_off && obeys_less(view, *member.report)))) {
-    // It was expelled so that its acks end. Its receiver keeps dialling as an acker, and an order to be one may still be
-    // under way: it is let in again only when it has obeyed the newest record and sends none.
+    // It was expelled so that its acks end. Its receiver keeps dialling as an acker, and an order to be one may still
+    // be under way: it is let in again only when it has obeyed the newest record and sends none.
     add_order(decision, Follow{member.ordinal, primary.ordinal, false});
     return find(decision, member, "Rejoining", std::format("{} rejoins without acks", member.pod));
   }
@@ -99,21 +107,24 @@ void attach(const View& view, const ObservedMember& member, const ObservedMember
     return find(decision, member, "Rejoining", std::format("{} gets a replication account", member.pod));
   }
   if (!channel.applier_error.empty()) {
-    return find(decision, member, "ApplierBroken", std::format("the applier of {} stopped: {}", member.pod, channel.applier_error));
+    return find(decision, member, "ApplierBroken",
+                std::format("the applier of {} stopped: {}", member.pod, channel.applier_error));
   }
-  const bool turned = follows(server, primary) && channel.receiver != Thread::kStopped && channel.applier != Thread::kStopped &&
-                      server.semi_sync.replica_enabled == acker;
+  const bool turned = follows(server, primary) && channel.receiver != Thread::kStopped &&
+                      channel.applier != Thread::kStopped && server.semi_sync.replica_enabled == acker;
   if (!turned) add_order(decision, Follow{member.ordinal, primary.ordinal, acker});
   if (!turned || channel.receiver != Thread::kRunning) {
     find(decision, member, "Rejoining",
-         channel.receiver_error.empty() ? std::format("{} is connecting to {}", member.pod, primary.pod)
-                                        : std::format("the receiver of {} cannot connect: {}", member.pod, channel.receiver_error));
+         channel.receiver_error.empty()
+             ? std::format("{} is connecting to {}", member.pod, primary.pod)
+             : std::format("the receiver of {} cannot connect: {}", member.pod, channel.receiver_error));
   } else if (!acker) {
-    find(decision, member, "CatchingUp", std::format("{} has {} transactions to receive", member.pod,
-                                                     source.executed.minus(holdings(server)).size()));
+    find(decision, member, "CatchingUp",
+         std::format("{} has {} transactions to receive", member.pod, source.executed.minus(holdings(server)).size()));
   }
   know_others(view, member, decision);
-  for (const std::string& drift : server.drift) find(decision, member, "GuaranteeVoid", std::format("{}: {}", member.pod, drift));
+  for (const std::string& drift : server.drift)
+    find(decision, member, "GuaranteeVoid", std::format("{}: {}", member.pod, drift));
 }
 
 void tend(const View& view, const ObservedMember& member, const ObservedMember& primary, Decision& decision) {
@@ -147,11 +158,13 @@ void plan_replicas(const View& view, const ObservedMember& primary, Decision& de
   }
   for (int i = 0; i < view.spec.replicas; ++i) {
     if (view.member(Ordinal{i}) != nullptr) continue;
-    decision.findings.push_back({"MemberUnheard", Ordinal{i}, std::format("{} does not exist yet", view.pod(Ordinal{i}))});
+    decision.findings.push_back(
+        {"MemberUnheard", Ordinal{i}, std::format("{} does not exist yet", view.pod(Ordinal{i}))});
   }
   if (primary.ordinal.get() >= view.spec.replicas) {
     find(decision, primary, "ScaleInHeld",
-         std::format("{} is the primary and would be scaled away (replicas: {}); raise replicas again, or let another member take over first",
+         std::format("{} is the primary and would be scaled away (replicas: {}); raise replicas again, or let another "
+                     "member take over first",
                      primary.pod, view.spec.replicas));
   }
 }

@@ -13,7 +13,8 @@ struct Overloaded : Visitors... {
 }  // namespace
 
 Ordinal member_of(const Step& step) {
-  return std::visit(Overloaded{[](const Repoint& repoint) { return repoint.to; }, [](const auto& order) { return order.on; }}, step);
+  return std::visit(
+      Overloaded{[](const Repoint& repoint) { return repoint.to; }, [](const auto& order) { return order.on; }}, step);
 }
 
 std::string describe(const Step& step, const std::string& cluster) {
@@ -36,15 +37,21 @@ std::string describe(const Step& step, const std::string& cluster) {
             return std::format("make the replication account of {} on {}", s.replica, pod(s.on));
           },
           [&](const ExpelReplica& s) { return std::format("expel replica {} from {}", s.replica, pod(s.on)); },
-          [&](const EnsureApplicationAccount& s) { return std::format("make the application's account on {}", pod(s.on)); },
-          [&](const AllowClone& s) { return std::format("{} clones on {}", s.allowed ? "allow" : "forbid", pod(s.on)); },
+          [&](const EnsureApplicationAccount& s) {
+            return std::format("make the application's account on {}", pod(s.on));
+          },
+          [&](const AllowClone& s) {
+            return std::format("{} clones on {}", s.allowed ? "allow" : "forbid", pod(s.on));
+          },
           [&](const WaitApplied& s) {
             return std::format("wait until {} has applied {} transactions", pod(s.on), s.target.size());
           },
           [&](const WaitAckers& s) { return std::format("wait for {} ackers of {}", s.count, pod(s.on)); },
           [&](const Open& s) { return std::format("open {} for writes", pod(s.on)); },
           [&](const Repoint& s) { return std::format("move the endpoint to {}", pod(s.to)); },
-          [&](const LabelRole& s) { return std::format("label {} as {}", pod(s.on), s.role.empty() ? "nothing" : s.role); },
+          [&](const LabelRole& s) {
+            return std::format("label {} as {}", pod(s.on), s.role.empty() ? "nothing" : s.role);
+          },
       },
       step);
 }
@@ -74,7 +81,8 @@ std::string_view name_of(const Step& step) {
 
 bool irrevocable(const Step& step) {
   return std::holds_alternative<Initialize>(step) || std::holds_alternative<CloneFrom>(step) ||
-         std::holds_alternative<Permit>(step) || std::holds_alternative<Open>(step) || std::holds_alternative<Repoint>(step);
+         std::holds_alternative<Permit>(step) || std::holds_alternative<Open>(step) ||
+         std::holds_alternative<Repoint>(step);
 }
 
 }  // namespace baton::engine

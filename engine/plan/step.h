@@ -12,23 +12,70 @@ namespace baton::engine {
 // Steps are data. Those that name a member are orders to its sidecar, which checks epoch and revision and its own
 // preconditions again; each can be repeated, and each prefix of a plan is a legal place to crash.
 
-struct Initialize { Ordinal on; ServerUuid uuid; };          ///< Make the first data directory. Once per cluster, ever.
-struct CloneFrom { Ordinal on; Ordinal donor; };             ///< Fill an empty directory.
-struct Permit { Ordinal on; };                               ///< Lift the hold; mysqld boots read-only, threads stopped.
-struct Fence { Ordinal on; };                                ///< SIGKILL mysqld, hold its start.
-struct StopReceiver { Ordinal on; };                         ///< It acks nothing more; what it holds is final.
-struct Follow { Ordinal on; Ordinal source; bool acks; };    ///< Receiver-only swap to a source.
-struct SetAckCount { Ordinal on; int count; };               ///< What a commit waits for; 0: semi-sync off.
-struct SetAckers { Ordinal on; std::vector<ServerUuid> replicas; };  ///< Who may be connected to the primary at all.
-struct EnsureReplicationAccount { Ordinal on; ServerUuid replica; };  ///< On that member alone.
-struct ExpelReplica { Ordinal on; ServerUuid replica; };     ///< Lock its account, kill its dump thread, see it gone.
-struct EnsureApplicationAccount { Ordinal on; };
-struct AllowClone { Ordinal on; bool allowed; };             ///< On the donor alone.
-struct WaitApplied { Ordinal on; GtidSet target; };
-struct WaitAckers { Ordinal on; int count; };
-struct Open { Ordinal on; GtidSet target; };                 ///< Writes begin. Only after the choice is recorded.
-struct Repoint { Ordinal to; };                              ///< One write of the primary Service's selector.
-struct LabelRole { Ordinal on; std::string role; };          ///< For the replicas Service; never before Repoint.
+struct Initialize {
+  Ordinal on;
+  ServerUuid uuid;
+};  ///< Make the first data directory. Once per cluster, ever.
+struct CloneFrom {
+  Ordinal on;
+  Ordinal donor;
+};  ///< Fill an empty directory.
+struct Permit {
+  Ordinal on;
+};  ///< Lift the hold; mysqld boots read-only, threads stopped.
+struct Fence {
+  Ordinal on;
+};  ///< SIGKILL mysqld, hold its start.
+struct StopReceiver {
+  Ordinal on;
+};  ///< It acks nothing more; what it holds is final.
+struct Follow {
+  Ordinal on;
+  Ordinal source;
+  bool acks;
+};  ///< Receiver-only swap to a source.
+struct SetAckCount {
+  Ordinal on;
+  int count;
+};  ///< What a commit waits for; 0: semi-sync off.
+struct SetAckers {
+  Ordinal on;
+  std::vector<ServerUuid> replicas;
+};  ///< Who may be connected to the primary at all.
+struct EnsureReplicationAccount {
+  Ordinal on;
+  ServerUuid replica;
+};  ///< On that member alone.
+struct ExpelReplica {
+  Ordinal on;
+  ServerUuid replica;
+};  ///< Lock its account, kill its dump thread, see it gone.
+struct EnsureApplicationAccount {
+  Ordinal on;
+};
+struct AllowClone {
+  Ordinal on;
+  bool allowed;
+};  ///< On the donor alone.
+struct WaitApplied {
+  Ordinal on;
+  GtidSet target;
+};
+struct WaitAckers {
+  Ordinal on;
+  int count;
+};
+struct Open {
+  Ordinal on;
+  GtidSet target;
+};  ///< Writes begin. Only after the choice is recorded.
+struct Repoint {
+  Ordinal to;
+};  ///< One write of the primary Service's selector.
+struct LabelRole {
+  Ordinal on;
+  std::string role;
+};  ///< For the replicas Service; never before Repoint.
 
 using Step = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, SetAckCount, SetAckers,
                           EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount, AllowClone, WaitApplied,

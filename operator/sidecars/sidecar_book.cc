@@ -46,7 +46,9 @@ Result<SidecarBook::News> SidecarBook::hear(const ClusterKey& key, wire::MemberS
   if (!line.state.uuid.empty()) member.incarnations.erase("");
 
   Incarnation& incarnation = member.incarnations[line.state.uuid];
-  const bool down = line.state.process == wire::Process::kNotRunning;
+  // A server that starts again and does not answer yet is still down: its grace does not begin anew.
+  const bool down = line.state.process == wire::Process::kNotRunning ||
+                    (line.state.process == wire::Process::kStarting && incarnation.down_since);
   incarnation.down_since = down ? incarnation.down_since.value_or(now) : std::optional<Instant>();
   // A silence in between counts from the last line that was heard before it.
   const bool acked_until_silence = before != nullptr && !incarnation.not_acking_since && was_silent;

@@ -60,6 +60,8 @@ class MemberMachine {
   [[nodiscard]] Effects on_process_ended(int pid, Instant now);
   [[nodiscard]] Effects on_sql(wire::Sql sql, Instant now);
   void on_sql_error(std::string sentence);
+  /// What mysqld said last is out of date, and it does not answer.
+  void forget_sql() { state_.sql.reset(); }
   /// `scan` numbers the scan that was asked for; a late answer to an older one is dropped.
   void on_logs(int scan, Result<std::string> gtid_set);
   [[nodiscard]] Effects on_tick(Instant now);

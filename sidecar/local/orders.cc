@@ -89,7 +89,13 @@ Result<void> Orders::dispatch(const std::stop_token& stop, const wire::Order& or
   // The answer carries the state after the order, not the one of the last look.
   const bool running =
       member_.look([](const MemberMachine& machine) { return machine.state().process == Process::kRunning; });
-  if (running) static_cast<void>(refresh(stop, member_, admin_));
+  if (running && !refresh(stop, member_, admin_)) {
+    // What was seen before the order must not pass for its outcome: a receiver that was stopped then may run now.
+    static_cast<void>(member_.apply([](MemberMachine& machine) {
+      machine.forget_sql();
+      return Effects{};
+    }));
+  }
   const auto task = member_.look([](const MemberMachine& machine) { return machine.task(); });
   set_busy(task == Task::kClone ? "CloneFrom" : "");
   return done;

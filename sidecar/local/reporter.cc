@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sidecar/local/secrets.h"
+
 namespace baton::sidecar {
 
 using wire::Process;
@@ -11,6 +13,8 @@ namespace {
 constexpr Duration kPeriod{500};
 /// Until a started mysqld answers: what counts then is to be heard soon.
 constexpr Duration kStartingPeriod{30};
+/// How often the mounted Secret is looked at.
+constexpr Duration kPasswordsPeriod{5000};
 
 bool may_answer(Process process) {
   return process == Process::kStarting || process == Process::kCloning || process == Process::kRunning;
@@ -21,13 +25,15 @@ bool may_answer(Process process) {
 Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin) {
   const int starts = member.look([](const MemberMachine& machine) { return machine.starts(); });
   auto sql = admin.read_state(stop);
-  return member.apply([&](MemberMachine& machine) -> Effects {
+  const auto applied = member.apply([&](MemberMachine& machine) -> Effects {
     // An answer of the mysqld before this one says nothing about this one.
     if (machine.starts() != starts) return {};
     if (sql) return machine.on_sql(*std::move(sql), member.now());
     machine.on_sql_error(sql.error().what);
     return {};
   });
+  if (!sql) return std::unexpected(std::move(sql).error());
+  return applied;
 }
 
 Reporter::Reporter(Member& member, ServerAdmin& admin, Logger log)
@@ -42,6 +48,7 @@ void Reporter::run(const std::stop_token& stop) {
         member_.look([](const MemberMachine& machine) { return std::pair(machine.state().process, machine.starts()); });
     if (may_answer(process)) static_cast<void>(refresh(stop, member_, admin_));
     kill_strangers(stop);
+    renew_passwords(stop);
     const bool answered = member_.look([](const MemberMachine& machine) { return machine.answered(); });
     // A start or an end cuts the wait short; so does the first answer of nobody else.
     const Duration pause = may_answer(process) && !answered ? kStartingPeriod : kPeriod;
@@ -66,6 +73,22 @@ void Reporter::kill_strangers(const std::stop_token& stop) {
   for (const auto& thread : *killed) {
     log_.warn("a stranger's dump thread was ended", {{"uuid", thread.uuid}, {"host", thread.host}});
   }
+}
+
+void Reporter::renew_passwords(const std::stop_token& stop) {
+  const auto starts = member_.look([](const MemberMachine& machine) -> std::optional<int> {
+    const bool settled = machine.state().process == Process::kRunning && machine.task() == Task::kNone;
+    return settled ? std::optional(machine.starts()) : std::nullopt;
+  });
+  if (!starts || (*starts == passwords_of_start_ && member_.now() < passwords_due_)) return;
+  passwords_due_ = member_.now() + kPasswordsPeriod;
+  auto wanted = read_passwords(member_.config());
+  if (!wanted || (*starts == passwords_of_start_ && passwords_ == *wanted)) return;
+  if (const auto done = admin_.set_passwords(stop, *wanted); !done) {
+    return log_.warn("failed to give accounts the Secret's passwords", {{"error", done.error().what}});
+  }
+  passwords_of_start_ = *starts;
+  passwords_ = *std::move(wanted);
 }
 
 }  // namespace baton::sidecar

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <stop_token>
 #include <thread>
 
@@ -10,7 +11,10 @@
 namespace baton::sidecar {
 
 /// Asks mysqld how it is: every 500 ms while it runs, more often until it answers for the first time. What it does not
-/// answer is reported as sql_error, never as death. Also ends dump threads of strangers on a server that is open.
+/// answer is reported as sql_error, never as death. Also ends dump threads of strangers on a server that is open, and
+/// gives accounts the passwords of the mounted Secret: after each start, since a kept volume may hold those of an
+/// earlier Secret, and when the Secret changes. The earlier passwords stay valid beside them, because mounts catch up
+/// one by one.
 class Reporter {
  public:
   Reporter(Member& member, ServerAdmin& admin, Logger log);
@@ -18,10 +22,14 @@ class Reporter {
  private:
   void run(const std::stop_token& stop);
   void kill_strangers(const std::stop_token& stop);
+  void renew_passwords(const std::stop_token& stop);
 
   Member& member_;
   ServerAdmin& admin_;
   Logger log_;
+  Instant passwords_due_{};
+  int passwords_of_start_ = 0;  ///< The start whose server has `passwords_`.
+  std::optional<Passwords> passwords_;
   std::jthread thread_;
 };
 

@@ -25,6 +25,8 @@ struct Passwords {
   std::string replication;  ///< Of every baton_r_… account.
   std::string clone;        ///< Of baton_clone.
   std::string application;  ///< Of the application's account.
+
+  friend bool operator==(const Passwords&, const Passwords&) = default;
 };
 
 /// The account with which an incarnation's receiver logs in at its source: baton_r_ and the first 24 hexadecimal digits

@@ -39,7 +39,8 @@ enum class Hold : std::uint8_t {
 struct Exit {
   std::optional<int> status;  ///< Exit status, if it exited.
   std::optional<int> signal;  ///< Signal number, if one ended it.
-  bool ordered = false;       ///< An order or the gate's shutdown ended it; otherwise it is a crash or somebody else's doing.
+  bool ordered =
+      false;  ///< An order or the gate's shutdown ended it; otherwise it is a crash or somebody else's doing.
 
   friend bool operator==(const Exit&, const Exit&) = default;
 };
@@ -63,13 +64,13 @@ struct Channel {
 
 /// Semi-sync variables and status, both sides.
 struct SemiSync {
-  bool source_enabled = false;         ///< rpl_semi_sync_source_enabled
-  std::int64_t wait_for_count = 0;     ///< rpl_semi_sync_source_wait_for_replica_count
-  std::int64_t clients = 0;            ///< Rpl_semi_sync_source_clients
-  std::int64_t waiting_sessions = 0;   ///< Rpl_semi_sync_source_wait_sessions
-  bool source_active = false;          ///< Rpl_semi_sync_source_status
-  bool replica_enabled = false;        ///< rpl_semi_sync_replica_enabled
-  bool replica_active = false;         ///< Rpl_semi_sync_replica_status: this receiver sends acks
+  bool source_enabled = false;        ///< rpl_semi_sync_source_enabled
+  std::int64_t wait_for_count = 0;    ///< rpl_semi_sync_source_wait_for_replica_count
+  std::int64_t clients = 0;           ///< Rpl_semi_sync_source_clients
+  std::int64_t waiting_sessions = 0;  ///< Rpl_semi_sync_source_wait_sessions
+  bool source_active = false;         ///< Rpl_semi_sync_source_status
+  bool replica_enabled = false;       ///< rpl_semi_sync_replica_enabled
+  bool replica_active = false;        ///< Rpl_semi_sync_replica_status: this receiver sends acks
 
   friend bool operator==(const SemiSync&, const SemiSync&) = default;
 };
@@ -90,7 +91,8 @@ struct ReplicationAccount {
   friend bool operator==(const ReplicationAccount&, const ReplicationAccount&) = default;
 };
 
-/// What a running mysqld says of itself. All read over the unix socket within one pass; gtid_owned before gtid_executed.
+/// What a running mysqld says of itself. All read over the unix socket within one pass; gtid_owned before
+/// gtid_executed.
 struct Sql {
   std::string version;
   bool read_only = true;
@@ -102,42 +104,42 @@ struct Sql {
   Channel channel;
   std::vector<DumpThread> dump_threads;
   std::vector<ReplicationAccount> replication_accounts;
-  bool app_account = false;       ///< bootstrap.user exists.
-  bool clone_unlocked = false;    ///< The clone account may log in.
-  std::vector<std::string> drift; ///< Pinned settings whose value is not the pinned one: "sync_binlog is 0, not 1".
+  bool app_account = false;        ///< bootstrap.user exists.
+  bool clone_unlocked = false;     ///< The clone account may log in.
+  std::vector<std::string> drift;  ///< Pinned settings whose value is not the pinned one: "sync_binlog is 0, not 1".
 
   friend bool operator==(const Sql&, const Sql&) = default;
 };
 
 /// One line of GET /v1/state: all that a sidecar knows of its member. Sent on each change and every 500 ms.
 struct MemberState {
-  std::string member;      ///< Pod name.
+  std::string member;  ///< Pod name.
   std::string pod_uid;
   std::string boot_id;
-  std::string sidecar_id;  ///< Random, new at each start of the sidecar.
+  std::string sidecar_id;     ///< Random, new at each start of the sidecar.
   std::int64_t sequence = 0;  ///< Raised with each line of one sidecar_id.
 
   // The epoch file: survives restarts of everything, fsynced before an order is answered.
-  std::int64_t epoch = 0;        ///< Highest seen.
-  std::int64_t revision = 0;     ///< Highest seen.
-  std::int64_t opened_epoch = 0; ///< Epoch at which this data directory was last opened for writes; 0: never.
+  std::int64_t epoch = 0;         ///< Highest seen.
+  std::int64_t revision = 0;      ///< Highest seen.
+  std::int64_t opened_epoch = 0;  ///< Epoch at which this data directory was last opened for writes; 0: never.
   Hold hold = Hold::kNone;
-  std::string uuid;              ///< server_uuid of this incarnation (chosen before the first start).
+  std::string uuid;  ///< server_uuid of this incarnation (chosen before the first start).
   std::int64_t server_id = 0;
   Directory directory = Directory::kUnknown;
 
   Process process = Process::kUnknown;
   bool terminating = false;  ///< The pod got SIGTERM.
   std::optional<Exit> last_exit;
-  std::string start_error;   ///< Last lines of mysqld's log if it ended before it ever answered, else empty.
+  std::string start_error;  ///< Last lines of mysqld's log if it ended before it ever answered, else empty.
 
-  std::optional<Sql> sql;    ///< Present while process is Running.
-  std::string sql_error;     ///< Why a running mysqld could not be asked; that is not death.
+  std::optional<Sql> sql;  ///< Present while process is Running.
+  std::string sql_error;   ///< Why a running mysqld could not be asked; that is not death.
 
-  bool logs_readable = false;         ///< While mysqld is down: the binlog was read to its end.
-  std::string logs_gtid_set;          ///< Then: every complete transaction of the binlog ∪ what was executed before.
-  std::string logs_error;             ///< Else why not.
-  std::string busy;                   ///< The order being carried out, empty if none.
+  bool logs_readable = false;  ///< While mysqld is down: the binlog was read to its end.
+  std::string logs_gtid_set;   ///< Then: every complete transaction of the binlog ∪ what was executed before.
+  std::string logs_error;      ///< Else why not.
+  std::string busy;            ///< The order being carried out, empty if none.
 
   friend bool operator==(const MemberState&, const MemberState&) = default;
 };

@@ -82,8 +82,8 @@ struct Open {
 struct KillSessions {};
 
 using Command = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, SetAckCount, SetAckers,
-                             EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount, AllowClone, WaitApplied, WaitAckers, Open,
-                             KillSessions>;
+                             EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount, AllowClone, WaitApplied,
+                             WaitAckers, Open, KillSessions>;
 
 /// POST /v1/orders. Refused (kUnsafe, with the numbers held) when (epoch, revision) is below the highest seen.
 struct Order {
