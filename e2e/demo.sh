@@ -52,7 +52,7 @@ kill_mysqld "$old"
 until_true 60 "another primary than $old" primary_is_not "$old"
 writes_go_on
 made_whole 120
-finish_ledger >/dev/null 2>&1
+finish_ledger
 
 # The first gap in acknowledgements that ended after the kill.
 first_write="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v killed="$KILLED_AT" '$0 > killed { print; exit }')"

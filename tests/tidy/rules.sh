@@ -53,12 +53,12 @@ for entry in *; do
     CMakeLists.txt | operator | crds | helm | engine | sidecar | tests | e2e | README.md | LICENSE) ;;
     *) echo "$entry" ;;
   esac
-done | rule "the top level holds a fixed list of names"
+done | rule "the top level holds a fixed list of names" || true
 for readme in README.md */README.md; do
-  grep -oE '`(engine|operator|sidecar|tests|e2e|crds|helm)/[A-Za-z0-9_./-]+`' "$readme" 2>/dev/null | tr -d '`' | sort -u | while read -r path; do
+  { grep -oE '`(engine|operator|sidecar|tests|e2e|crds|helm)/[A-Za-z0-9_./-]+`' "$readme" || true; } | tr -d '`' | sort -u | while read -r path; do
     [ -e "$path" ] || compgen -G "$path*" >/dev/null || echo "$readme names $path"
   done
-done | rule "READMEs name files that exist"
+done | rule "READMEs name files that exist" || true
 grep -rnIE '(^|[^/])\.\./shared|/work/' --include='*' . --exclude-dir=.git --exclude=rules.sh | rule "nothing names paths outside the repository" || true
 
 [ "$faults" = 0 ] || { echo "$faults rules broken"; exit 1; }
