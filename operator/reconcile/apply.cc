@@ -106,6 +106,8 @@ void Applier::refresh_credentials(const Context& context, const api::Cluster& cl
   } else if (secret) {
     state.secret_generation = -1;
   }
+  const auto app = find(context, kube::kSecrets, key_of(cluster, cluster.names().app_secret()));
+  if (app && !app->has_value()) state.secret_generation = -1;
   state.secret_due = clock_.now() + (found ? kSecretPeriod : kSecretRetry);
   keep(key, std::move(state));
 }
