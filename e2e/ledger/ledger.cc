@@ -13,8 +13,8 @@ Wall wall_now() { return std::chrono::time_point_cast<std::chrono::milliseconds>
 }  // namespace
 
 void Ledger::acknowledged(Row row) {
-  const auto now = std::chrono::steady_clock::now();
   const std::scoped_lock lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
   rows_.insert(row);
   if (last_ != Steady{}) {
     const auto length = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_);
