@@ -22,6 +22,8 @@ exec {build_lock}>"$CACHE/build.lock"
 flock -n "$build_lock" || { say "waiting for another build to end"; flock "$build_lock"; }
 in_root bash -euc 'repo="$1" dir="$2" options="$3"; shift 3
   eval "options=($options)"
+  # Objects are shared between checkouts at different paths.
+  export CCACHE_BASEDIR="$repo" CCACHE_NOHASHDIR=1
   [ -e "$dir/build.ninja" ] || cmake -S "$repo" -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "${options[@]}" >"$dir.log" 2>&1 || { cat "$dir.log"; exit 1; }
   cmake --build "$dir" "$@"' build "$REPO" "$build_dir" "${options[*]@Q}" "${targets[@]}" >&2
 printf '%s\n' "$build_dir"
