@@ -3,4 +3,4 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 kubectl create namespace "$NAMESPACE" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
-NAMESPACE="$NAMESPACE" bash "$REPO/tests/desired/check_manifests.sh"
+bash "$REPO/tests/desired/check_manifests.sh" "$NAMESPACE"
