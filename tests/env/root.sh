@@ -4,7 +4,8 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-ROOT="$CACHE/root-$(hash_of "$REPO/tests/env/packages.txt" "$REPO/tests/env/root.sh")"
+# Named by what is in it. Raise the number when it is made differently from the same packages.
+ROOT="$CACHE/root-1-$(hash_of "$REPO/tests/env/packages.txt")"
 
 # The mirror that this machine's own apt uses; sid is taken from there.
 host_mirror() {
@@ -44,15 +45,15 @@ in_root() {
   # shellcheck disable=SC2016
   REPO="$REPO" CACHE="$CACHE" ROOT="$ROOT" WORK="$PWD" unshare --mount --propagation private -- bash -c '
     set -euo pipefail
-    mkdir -p "$ROOT$REPO" "$ROOT$CACHE"
     mount --rbind /proc "$ROOT/proc"; mount --rbind /dev "$ROOT/dev"; mount --rbind /sys "$ROOT/sys"
     mount -t tmpfs tmpfs "$ROOT/tmp"
+    mkdir -p "$ROOT$REPO" "$ROOT$CACHE"
     mount --rbind "$REPO" "$ROOT$REPO"; mount --rbind "$CACHE" "$ROOT$CACHE"
     cp /etc/resolv.conf "$ROOT/etc/resolv.conf" 2>/dev/null || true
     cp /etc/hosts "$ROOT/etc/hosts" 2>/dev/null || true
-    cd "$WORK" 2>/dev/null || cd "$REPO"
+    [ -d "$ROOT$WORK" ] || WORK="$REPO"
     exec env -u SSL_CERT_DIR SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
       HOME=/root PATH=/usr/lib/go/bin:/usr/lib/llvm-21/bin:/usr/sbin:/usr/bin:/sbin:/bin \
       CCACHE_DIR="$CACHE/ccache" GOPATH="$CACHE/go" GOCACHE="$CACHE/go-build" GOFLAGS=-modcacherw GOTOOLCHAIN=local \
-      chroot "$ROOT" bash -c "cd \"$PWD\" && exec \"\$@\"" in_root "$@"' in_root "$@"
+      chroot "$ROOT" bash -c "cd \"$WORK\" && exec \"\$@\"" in_root "$@"' in_root "$@"
 }
