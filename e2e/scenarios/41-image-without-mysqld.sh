@@ -2,7 +2,7 @@
 # An image that has no mysqld, then the right one: a sentence first, a cluster afterwards.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-says_mysqld_is_missing() { field .status.message | grep -qi 'mysqld'; }
+says_mysqld_is_missing() { field .status.message | grep -q 'no mysqld on its PATH'; }
 
 right="$MYSQL_IMAGE"
 MYSQL_IMAGE="$LEDGER_IMAGE" apply_cluster 1

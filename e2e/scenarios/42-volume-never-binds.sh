@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A storage class that does not exist: a sentence that names the volume, and other clusters are not held up.
+# A storage class that does not exist: status has a sentence that names the claim.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-says_volume() { field .status.message | grep -qiE 'volume|claim|storage'; }
+says_volume() { field .status.message | grep -q 'PersistentVolumeClaim'; }
 
 kubectl create namespace "$NAMESPACE" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 k apply -f - >/dev/null <<YAML
