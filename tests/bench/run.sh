@@ -38,10 +38,11 @@ bench_failover() {
     until_true 60 "run $run: another primary than $old" primary_is_not "$old"
     writes_go_on 60
     made_whole 180
-    first="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v killed="$killed" '$0 > killed { print; exit }')"
-    [ -n "$first" ] || first="$killed" # Clients saw no gap worth telling (under 50 ms).
-    echo $(($(milliseconds_of "$first") - $(milliseconds_of "$killed"))) >>"$values/failover_kill"
     decided="$(mrc | jq -r '.status.lastFailover.phases[] | select(.name == "decided") | .at')"
+    # The write that ended the gap of this kill: nothing can be acknowledged between the kill and the decision.
+    first="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v decided="$decided" '$0 > decided { print; exit }')"
+    [ -n "$first" ] || fail "run $run: the ledger saw no gap"
+    echo $(($(milliseconds_of "$first") - $(milliseconds_of "$killed"))) >>"$values/failover_kill"
     echo $(($(milliseconds_of "$decided") - $(milliseconds_of "$killed"))) >>"$values/decide"
   done
   finish_ledger
