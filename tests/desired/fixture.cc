@@ -43,7 +43,7 @@ api::Cluster cluster_of(std::string_view path) {
 }  // namespace
 
 std::string file_text(std::string_view path) {
-  std::ifstream file(std::string(path));
+  std::ifstream file{std::string(path)};
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
@@ -75,7 +75,7 @@ void expect_golden(const std::string& name, const Json& object) {
   const std::string path = "tests/golden/desired/" + name + ".json";
   const std::string text = object.dump(2) + "\n";
   if (std::getenv("BATON_REWRITE") != nullptr) {
-    std::ofstream(std::string(path)) << text;
+    std::ofstream{std::string(path)} << text;
     return;
   }
   EXPECT_EQ(text, file_text(path)) << path << " differs; if that is wanted, run the test with BATON_REWRITE=1";
