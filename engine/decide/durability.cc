@@ -13,10 +13,14 @@ std::string why_not_counted(const View& view, const Identity& identity, Revocati
   if (!member->heard) return std::format("{} is not heard", pod);
   std::string why;
   if (!stands_for(view, *member, identity, why)) return why;
-  const Server* server = server_of(*member);
-  if (server == nullptr) return std::format("mysqld of {} does not answer, so its logs cannot be read", pod);
+  if (!proven_holdings(*member)) {
+    const std::string& detail = member->report->dead_log_error;
+    return std::format("mysqld of {} does not answer, and its logs are not read{}{}", pod, detail.empty() ? "" : ": ",
+                       detail);
+  }
   if (revocation == Revocation::kDone && !revoked(view, *member)) {
-    return std::format("the receiver of {} is not known to be stopped", pod);
+    return server_of(*member) != nullptr ? std::format("the receiver of {} is not known to be stopped", pod)
+                                         : std::format("the start of mysqld of {} is not known to be held", pod);
   }
   return {};
 }
@@ -43,9 +47,10 @@ bool stands_for(const View& view, const ObservedMember& member, const Identity& 
 }
 
 bool revoked(const View& view, const ObservedMember& member) {
+  if (!member.heard || !member.report || member.report->held_epoch < view.recorded.epoch) return false;
   const Server* server = server_of(member);
-  if (server == nullptr || member.report->held_epoch < view.recorded.epoch) return false;
-  if (server->channel.receiver == Thread::kStopped) return true;
+  if (server == nullptr) return member.report->process == Process::kNotRunning && member.report->held;
+  if (server->channel.receiver == Thread::kStopped || server->channel.from_logs) return true;
   // Turned by an order of this epoch to a member that is not the old primary.
   const ServerUuid old = view.recorded.failover ? view.recorded.failover->old_primary.uuid : ServerUuid{};
   for (const ObservedMember& other : view.observed.members) {
@@ -64,7 +69,7 @@ LogQuorum log_quorum(const View& view, Revocation revocation, const GtidSet* dea
       continue;
     }
     quorum.counted.push_back(identity);
-    quorum.logs = quorum.logs.united(holdings(*server_of(*view.member(identity.ordinal))));
+    quorum.logs = quorum.logs.united(*proven_holdings(*view.member(identity.ordinal)));
   }
   const auto acks = static_cast<std::ptrdiff_t>(view.recorded.ack_count);
   const auto all = std::ssize(view.recorded.ackers);

@@ -8,7 +8,8 @@
 namespace baton::engine {
 
 /// The arithmetic on which "nothing acknowledged is lost" rests. A: recorded ackers; W: acks that a commit needs; R:
-/// the members of A whose receivers are stopped and whose logs were read after that.
+/// the members of A whose receivers are stopped and whose logs were read after that. A dead mysqld receives nothing,
+/// and its sidecar reads its logs: it counts like any other.
 ///
 /// Proof 1. With W >= 1 and |R| > |A| - W:
 ///   every transaction acknowledged since the last change of A or W was received by at least W members of A; at most
@@ -36,7 +37,7 @@ enum class Revocation : std::uint8_t { kDone, kAssumed };
 
 /// Whether a member sends acks to the old primary no more, and cannot begin again but by an order of this epoch: an
 /// order of the recorded epoch reached its sidecar (older ones are refused from then on), and its receiver is stopped
-/// or turned to another source.
+/// or turned to another source, or its mysqld is dead and its start is held.
 [[nodiscard]] bool revoked(const View& view, const ObservedMember& member);
 
 /// Whether the present member may stand for a recorded identity: same incarnation; same pod, or the earlier pod's end

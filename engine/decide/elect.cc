@@ -10,10 +10,31 @@ namespace {
 struct Candidate {
   const ObservedMember* member = nullptr;
   bool followed = false;
-  std::uint64_t lacking = 0;  ///< Of all that any member could bring: who holds more would be errant afterwards.
+  std::uint64_t foregone = 0;  ///< What another holds and nobody can send: its holder would be errant afterwards.
   int priority = 50;
-  std::uint64_t backlog = 0;
+  std::uint64_t lacking = 0;  ///< Of the target: to be fetched from the logs of others.
+  std::uint64_t backlog = 0;  ///< Of the target: to be fetched or applied.
 };
+
+/// Whose logs may be asked for transactions. The dead primary is one only if its log may be used.
+std::vector<const ObservedMember*> sources(const View& view, const GtidSet* dead_log) {
+  std::vector<const ObservedMember*> result;
+  for (const ObservedMember& member : view.observed.members) {
+    const bool is_primary =
+        view.recorded.current_primary && member.report && member.report->uuid == view.recorded.current_primary->uuid;
+    if (member.heard && member.report && (!is_primary || dead_log != nullptr)) result.push_back(&member);
+  }
+  return result;
+}
+
+/// What logs other than `member`'s can send; of all, without one.
+GtidSet servable_by_others(const std::vector<const ObservedMember*>& sources, const ObservedMember* member) {
+  GtidSet result;
+  for (const ObservedMember* source : sources) {
+    if (member == nullptr || source->ordinal != member->ordinal) result = result.united(source->report->servable);
+  }
+  return result;
+}
 
 bool is_followed(const View& view, const ObservedMember& member) {
   return std::ranges::any_of(view.replicas(), [&](const ObservedMember* other) {
@@ -24,7 +45,8 @@ bool is_followed(const View& view, const ObservedMember& member) {
 }
 
 /// Why the member cannot be promoted; empty if it can.
-std::string disqualified(const View& view, const ObservedMember& member, Revocation revocation, const GtidSet& target) {
+std::string disqualified(const View& view, const ObservedMember& member, Revocation revocation, const GtidSet& target,
+                         const GtidSet& servable) {
   const std::string pod = view.pod(member.ordinal);
   if (!member.heard) return std::format("{} is not heard", pod);
   const Server* server = server_of(member);
@@ -41,8 +63,9 @@ std::string disqualified(const View& view, const ObservedMember& member, Revocat
   if (const GtidSet errant = held.minus(view.legitimate(held)); !errant.empty()) {
     return std::format("{} holds errant transactions {}", pod, errant.to_string());
   }
-  if (const GtidSet missing = target.minus(held); !missing.empty()) {
-    return std::format("{} lacks {} transactions of the target: {}", pod, missing.size(), missing.to_string());
+  if (const GtidSet missing = target.minus(held).minus(servable); !missing.empty()) {
+    return std::format("{} lacks {} transactions of the target, and nobody's logs can send them: {}", pod,
+                       missing.size(), missing.to_string());
   }
   if (!server->channel.applier_error.empty() && !server->executed.contains(target)) {
     return std::format("the applier of {} is broken: {}", pod, server->channel.applier_error);
@@ -51,43 +74,52 @@ std::string disqualified(const View& view, const ObservedMember& member, Revocat
   return {};
 }
 
-/// The history as far as any member that answers holds it. More than the target, when one that is no acker got more.
+/// The history as far as any replica is proven to hold it. More than the proof's logs, when one that is no acker got
+/// more.
 GtidSet all_held(const View& view) {
   GtidSet all;
   for (const ObservedMember* member : view.replicas()) {
-    if (const Server* server = server_of(*member)) all = all.united(view.legitimate(holdings(*server)));
+    if (const auto held = proven_holdings(*member)) all = all.united(view.legitimate(*held));
   }
   return all;
 }
 
 Candidate candidate_of(const View& view, const ObservedMember& member, const GtidSet& target, const GtidSet& all) {
   const CandidateRule* rule = view.rule(member.ordinal);
+  const GtidSet held = holdings(*server_of(member));
   return {.member = &member,
           .followed = is_followed(view, member),
-          .lacking = all.minus(holdings(*server_of(member))).size(),
+          .foregone = all.minus(target).minus(held).size(),
           .priority = rule != nullptr ? rule->priority : CandidateRule{}.priority,
+          .lacking = target.minus(held).size(),
           .backlog = target.minus(server_of(member)->executed).size()};
 }
 
 /// Strict weak order by one tuple: no pairwise exceptions.
 bool ranks_before(const Candidate& a, const Candidate& b) {
   const auto key = [](const Candidate& c) {
-    return std::tuple(!c.followed, c.lacking, -c.priority, c.backlog, c.member->ordinal);
+    return std::tuple(!c.followed, c.foregone, -c.priority, c.lacking, c.backlog, c.member->ordinal);
   };
   return key(a) < key(b);
 }
 
 std::string standing(const View& view, const Candidate& candidate) {
-  return std::format("{} holds the whole target; priority {}, {} transactions to apply",
-                     view.pod(candidate.member->ordinal), candidate.priority, candidate.backlog);
+  const std::string pod = view.pod(candidate.member->ordinal);
+  const std::string holds =
+      candidate.lacking == 0
+          ? std::format("{} holds the whole target", pod)
+          : std::format("{} lacks {} transactions of the target, which logs can send", pod, candidate.lacking);
+  return std::format("{}; priority {}, {} transactions to apply", holds, candidate.priority, candidate.backlog);
 }
 
-void elect(const View& view, Revocation revocation, Assessment& assessment) {
+void elect(const View& view, Revocation revocation, const std::vector<const ObservedMember*>& sources,
+           Assessment& assessment) {
   std::vector<Candidate> candidates;
   std::vector<Ballot> rejected;
   const GtidSet all = all_held(view);
   for (const ObservedMember* member : view.replicas()) {
-    std::string why = disqualified(view, *member, revocation, assessment.target);
+    std::string why =
+        disqualified(view, *member, revocation, assessment.target, servable_by_others(sources, member));
     if (why.empty()) {
       candidates.push_back(candidate_of(view, *member, assessment.target, all));
     } else {
@@ -132,15 +164,38 @@ Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_l
     assessment.sentence = quorum_refusal(view, assessment.quorum);
     return assessment;
   }
-  assessment.target = view.legitimate(assessment.quorum.logs);
+  const std::vector<const ObservedMember*> from = sources(view, dead_log);
+  // What is not needed for the proof is saved where it can be: nobody is errant then who need not be.
+  GtidSet known = all_held(view);
+  if (dead_log != nullptr && view.spec.apply_tail) known = known.united(view.legitimate(*dead_log));
+  assessment.target =
+      view.legitimate(assessment.quorum.logs).united(known.intersected(servable_by_others(from, nullptr)));
   if (const GtidSet missing = view.recorded.floor.minus(assessment.target); !missing.empty()) {
     assessment.code = "FloorMissing";
     assessment.sentence = std::format("{} transactions that may have been acknowledged are in no readable log: {}",
                                       missing.size(), missing.to_string());
     return assessment;
   }
-  elect(view, revocation, assessment);
+  elect(view, revocation, from, assessment);
   return assessment;
+}
+
+const ObservedMember* source_of(const View& view, const ObservedMember& candidate, const GtidSet& missing,
+                                const GtidSet* dead_log) {
+  const Server& server = *server_of(candidate);
+  const ObservedMember* best = nullptr;
+  std::tuple<bool, bool, std::uint64_t> best_rank;
+  for (const ObservedMember* source : sources(view, dead_log)) {
+    const std::uint64_t sends = source->report->servable.intersected(missing).size();
+    if (source->ordinal == candidate.ordinal || sends == 0 || source->address.empty()) continue;
+    const bool current = fetches_from(server, *source) && server.channel.receiver != Thread::kStopped;
+    const bool fails = fetches_from(server, *source) && !server.channel.receiver_error.empty();
+    const std::tuple rank(!fails, current, sends);
+    if (best != nullptr && rank <= best_rank) continue;
+    best = source;
+    best_rank = rank;
+  }
+  return best;
 }
 
 Readiness readiness(const View& view) {

@@ -26,6 +26,7 @@ struct SemiSync {
 
 struct Channel {
   std::string source_host;  ///< Empty: no channel.
+  bool from_logs = false;   ///< The source is that member's binlog server, which takes no acks, not its mysqld.
   std::string source_uuid;  ///< Known once connected.
   Thread receiver = Thread::kStopped;
   Thread applier = Thread::kStopped;
@@ -75,8 +76,14 @@ struct Report {
   std::string start_error;
   std::optional<Server> server;
   std::string sql_error;
-  std::optional<GtidSet> dead_log;  ///< mysqld is down and its binlog was read to the end: everything it holds.
-  std::string dead_log_error;       ///< Why it could not be read. Both empty while mysqld is down: it is being read.
+  /// mysqld is down and its binlogs and relay logs were read to the end: everything they hold, and what was executed
+  /// before them.
+  std::optional<GtidSet> dead_log;
+  std::string dead_log_error;  ///< Why they could not be read. Both empty while mysqld is down: they are being read.
+  GtidSet servable;            ///< Complete transactions in this volume's files, that its binlog server can send.
+  /// Whom the binlog server serves, by an order; empty: nobody.
+  ServerUuid offered_to;
+  GtidSet offered;  ///< And which transactions at most.
   std::string busy;
 };
 
@@ -93,6 +100,7 @@ struct ObservedMember {
   std::optional<Instant> down_since;  ///< Since when the sidecar says that mysqld does not run.
   std::optional<Instant>
       not_acking_since;  ///< Since when it has not been seen acking (receiver connected, semi-sync on).
+  std::optional<Instant> idle_since;  ///< Since when what it has received and executed has not grown.
 };
 
 struct ObservedCluster {

@@ -23,6 +23,9 @@ struct Spec {
   bool strict_relay_log = false;
   bool failover_enabled = true;
   Duration crash_grace{0};  ///< How long a crashed mysqld may take to come back before a failover begins.
+  /// Whether what only the dead primary's log holds, and nobody acknowledged, is saved too. Without: it is errant.
+  bool apply_tail = true;
+  Duration salvage_stall{10000};  ///< Without progress for that long, a fetch is told to be stuck.
   std::vector<CandidateRule> candidates;
 };
 

@@ -111,6 +111,12 @@ const Server* server_of(const ObservedMember& member) {
 
 GtidSet holdings(const Server& server) { return server.executed.united(server.channel.retrieved); }
 
+std::optional<GtidSet> proven_holdings(const ObservedMember& member) {
+  if (const Server* server = server_of(member)) return holdings(*server);
+  const bool dead = member.heard && member.report && member.report->process == Process::kNotRunning;
+  return dead ? member.report->dead_log : std::nullopt;
+}
+
 GtidSet logged(const Server& server) { return server.executed.united(server.owned); }
 
 int real_ack_count(const Server& server) {
@@ -118,7 +124,11 @@ int real_ack_count(const Server& server) {
 }
 
 bool follows(const Server& server, const ObservedMember& source) {
-  return !source.address.empty() && server.channel.source_host == source.address;
+  return !source.address.empty() && server.channel.source_host == source.address && !server.channel.from_logs;
+}
+
+bool fetches_from(const Server& server, const ObservedMember& source) {
+  return !source.address.empty() && server.channel.source_host == source.address && server.channel.from_logs;
 }
 
 bool acks_to(const Server& server, const ObservedMember& source) {

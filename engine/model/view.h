@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,12 +57,17 @@ struct View {
 [[nodiscard]] const Server* server_of(const ObservedMember& member);
 /// What a running member can bring into a history: executed ∪ received.
 [[nodiscard]] GtidSet holdings(const Server& server);
+/// What a member's logs were proven to hold: of a running one its holdings, of a dead one all that its files hold.
+/// Null when it is not heard, or its files are not read.
+[[nodiscard]] std::optional<GtidSet> proven_holdings(const ObservedMember& member);
 /// What a primary has or may have acknowledged: executed ∪ owned.
 [[nodiscard]] GtidSet logged(const Server& server);
 /// The number of acks that a primary's commits really wait for.
 [[nodiscard]] int real_ack_count(const Server& server);
-/// Whether it is set to follow that member, whatever its receiver does now.
+/// Whether it is set to follow that member's mysqld, whatever its receiver does now.
 [[nodiscard]] bool follows(const Server& server, const ObservedMember& source);
+/// Whether it is set to fetch from that member's logs, whatever its receiver does now.
+[[nodiscard]] bool fetches_from(const Server& server, const ObservedMember& source);
 /// Whether its acks reach that source now.
 [[nodiscard]] bool acks_to(const Server& server, const ObservedMember& source);
 [[nodiscard]] Identity identity_of(const ObservedMember& member);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <format>
 #include <optional>
 
@@ -50,6 +51,16 @@ const GtidSet* usable_dead_log(const View& view, const PrimarySight& sight) {
     return nullptr;
   if (sight.report->held_epoch < view.recorded.epoch || !sight.report->dead_log) return nullptr;
   return &*sight.report->dead_log;
+}
+
+/// The dead primary's log is being read, or its sidecar is about to answer the fence: what only that log holds is worth
+/// a moment's wait.
+bool tail_is_worth_waiting_for(const View& view, const PrimarySight& sight) {
+  const bool to_come = log_is_being_read(sight) ||
+                       (sight.reachability == Reachability::kDownProven && sight.member != nullptr &&
+                        sight.member->heard && sight.report->dead_log && usable_dead_log(view, sight) == nullptr);
+  return view.spec.apply_tail && to_come && sight.member->down_since &&
+         view.now < *sight.member->down_since + kStragglerPatience;
 }
 
 /// Whether the start of the old primary is given up: it fails, or takes longer than its grace, and another can take
@@ -148,12 +159,50 @@ void commit(const View& view, const ObservedMember& candidate, const Assessment&
   propose(decision, std::move(next), std::format("{} is the new primary: {}", candidate.pod, assessment.sentence));
 }
 
-void converge(const View& view, const Assessment& assessment, Decision& decision) {
+/// The candidate fetches what it lacks of the target from the logs of others, dead or alive. Both orders go out at once:
+/// the binlog server lets a receiver wait for its offer.
+void fetch(const View& view, const ObservedMember& candidate, const GtidSet& target, const GtidSet* dead_log,
+           Decision& decision) {
+  const Server& server = *server_of(candidate);
+  const GtidSet missing = target.minus(holdings(server));
+  const ObservedMember* source = source_of(view, candidate, missing, dead_log);
+  if (source == nullptr) return;  // It was elected since there is one; the next observation elects again.
+  const std::string error = fetches_from(server, *source) && !server.channel.receiver_error.empty()
+                                ? std::format(" ({})", server.channel.receiver_error)
+                                : "";
+  decision.message = std::format("{} fetches {} transactions from the logs of {}{}", candidate.pod, missing.size(),
+                                 source->pod, error);
+  const Report& report = *source->report;
+  if (report.offered_to != candidate.report->uuid || !report.offered.contains(target)) {
+    add_order(decision, OfferLogs{source->ordinal, candidate.report->uuid, target});
+  }
+  if (real_ack_count(server) > 0) return add_order(decision, SetAckCount{candidate.ordinal, 0});
+  if (!fetches_from(server, *source) || server.channel.receiver == Thread::kStopped) {
+    add_order(decision, Fetch{candidate.ordinal, source->ordinal});
+  }
+}
+
+/// It neither receives nor applies any more, although it should.
+void tell_stall(const View& view, const ObservedMember& candidate, const GtidSet& target, Decision& decision) {
+  if (!candidate.idle_since || view.now < *candidate.idle_since + view.spec.salvage_stall) return;
+  const Server& server = *server_of(candidate);
+  decision.findings.push_back(
+      {"SalvageStalled", candidate.ordinal,
+       std::format("{} has made no progress for {} s: {} transactions to fetch, {} to apply", candidate.pod,
+                   std::chrono::duration_cast<std::chrono::seconds>(view.now - *candidate.idle_since).count(),
+                   target.minus(holdings(server)).size(), target.minus(server.executed).size())});
+}
+
+void converge(const View& view, const Assessment& assessment, const GtidSet* dead_log, Decision& decision) {
   const ObservedMember& candidate = *view.member(*assessment.winner);
   const Server& server = *server_of(candidate);
   const std::vector<const ObservedMember*> others = attachable(view, candidate);
   set_state(decision, ClusterState::kFailingOver, std::format("promoting {}: {}", candidate.pod, assessment.sentence));
   const bool applied = server.executed.contains(assessment.target);
+  if (!applied) {
+    fetch(view, candidate, assessment.target, dead_log, decision);
+    tell_stall(view, candidate, assessment.target, decision);
+  }
   attach(candidate, others, applied, decision);
   if (!applied && real_ack_count(server) > 0) return add_order(decision, SetAckCount{candidate.ordinal, 0});
   if (!applied) return add_order(decision, WaitApplied{candidate.ordinal, assessment.target});
@@ -171,8 +220,14 @@ void converge(const View& view, const Assessment& assessment, Decision& decision
   commit(view, candidate, assessment, decision);
 }
 
-/// Phases 2 and 3: every reachable replica stops receiving, the old primary is held at this epoch.
+/// Phases 2 and 3: every reachable replica stops receiving, a dead acker is kept dead so that its logs count, the old
+/// primary is held at this epoch.
 void revoke(const View& view, const PrimarySight& sight, Decision& decision) {
+  for (const Identity& identity : view.recorded.ackers) {
+    const ObservedMember* member = view.member(identity.uuid);
+    const bool dead = member != nullptr && member->heard && member->report->process == Process::kNotRunning;
+    if (dead && member->report->dead_log && !revoked(view, *member)) add_order(decision, Fence{member->ordinal});
+  }
   for (const ObservedMember* member : view.replicas()) {
     if (server_of(*member) != nullptr && !revoked(view, *member)) add_order(decision, StopReceiver{member->ordinal});
   }
@@ -237,14 +292,19 @@ void plan_failover(const View& view, const PrimarySight& sight, Decision& decisi
     return wait_for_start(view, sight, decision);
   }
   revoke(view, sight, decision);
-  const Assessment assessment = assess(view, Revocation::kDone, usable_dead_log(view, sight));
+  const GtidSet* dead_log = usable_dead_log(view, sight);
+  const Assessment assessment = assess(view, Revocation::kDone, dead_log);
   decision.ballots = assessment.ballots;
   if (const auto deadline = straggler_deadline(view, sight); assessment.possible() && deadline) {
     decision.look_again = deadline;
     return set_state(decision, ClusterState::kFailingOver,
                      "enough logs are read; the receiver of another acker is being stopped");
   }
-  if (assessment.possible()) return converge(view, assessment, decision);
+  if (assessment.possible() && tail_is_worth_waiting_for(view, sight)) {
+    decision.look_again = *sight.member->down_since + kStragglerPatience;
+    return set_state(decision, ClusterState::kFailingOver, "the log of the dead primary is being read");
+  }
+  if (assessment.possible()) return converge(view, assessment, dead_log, decision);
   if (!decision.steps.empty() || log_is_being_read(sight)) {
     return set_state(decision, ClusterState::kFailingOver,
                      std::format("stopping receivers and reading logs; so far {}", assessment.sentence));

@@ -75,7 +75,7 @@ void open(const View& view, const ObservedMember& primary, Decision& decision) {
   }
 }
 
-/// The application's account, and an end to clone permissions that nobody needs. The least urgent orders.
+/// The application's account, and an end to offers and clone permissions that nobody needs. The least urgent orders.
 void housekeeping(const View& view, const ObservedMember& primary, Decision& decision) {
   const Server& server = *server_of(primary);
   if (!server.app_account) add_order(decision, EnsureApplicationAccount{primary.ordinal});
@@ -85,6 +85,8 @@ void housekeeping(const View& view, const ObservedMember& primary, Decision& dec
   });
   if (cloning) return;
   for (const ObservedMember& member : view.observed.members) {
+    const bool offers = member.heard && !member.report->offered_to.get().empty();
+    if (offers) add_order(decision, OfferLogs{member.ordinal, ServerUuid{}, GtidSet{}});
     const Server* donor = server_of(member);
     if (donor != nullptr && donor->clone_unlocked) add_order(decision, AllowClone{member.ordinal, false});
   }

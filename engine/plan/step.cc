@@ -29,6 +29,10 @@ std::string describe(const Step& step, const std::string& cluster) {
           [&](const Follow& s) {
             return std::format("let {} follow {} {} acks", pod(s.on), pod(s.source), s.acks ? "with" : "without");
           },
+          [&](const OfferLogs& s) {
+            return std::format("let {} send {} transactions of its logs to {}", pod(s.on), s.set.size(), s.replica);
+          },
+          [&](const Fetch& s) { return std::format("let {} fetch from the logs of {}", pod(s.on), pod(s.source)); },
           [&](const SetAckCount& s) { return std::format("let commits of {} wait for {} acks", pod(s.on), s.count); },
           [&](const SetAckers& s) {
             return std::format("tell {} its {} permitted replicas", pod(s.on), s.replicas.size());
@@ -64,6 +68,8 @@ std::string_view name_of(const Step& step) {
                         [](const Fence&) { return "Fence"; },
                         [](const StopReceiver&) { return "StopReceiver"; },
                         [](const Follow&) { return "Follow"; },
+                        [](const OfferLogs&) { return "OfferLogs"; },
+                        [](const Fetch&) { return "Fetch"; },
                         [](const SetAckCount&) { return "SetAckCount"; },
                         [](const SetAckers&) { return "SetAckers"; },
                         [](const EnsureReplicationAccount&) { return "EnsureReplicationAccount"; },

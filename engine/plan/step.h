@@ -34,6 +34,15 @@ struct Follow {
   Ordinal source;
   bool acks;
 };  ///< Receiver-only swap to a source.
+struct OfferLogs {
+  Ordinal on;
+  ServerUuid replica;
+  GtidSet set;
+};  ///< Its binlog server sends these transactions, at most, to that replica alone.
+struct Fetch {
+  Ordinal on;
+  Ordinal source;
+};  ///< Receiver-only swap to a member's logs, without acks.
 struct SetAckCount {
   Ordinal on;
   int count;
@@ -77,9 +86,9 @@ struct LabelRole {
   std::string role;
 };  ///< For the replicas Service; never before Repoint.
 
-using Step = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, SetAckCount, SetAckers,
-                          EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount, AllowClone, WaitApplied,
-                          WaitAckers, Open, Repoint, LabelRole>;
+using Step = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, OfferLogs, Fetch, SetAckCount,
+                          SetAckers, EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount, AllowClone,
+                          WaitApplied, WaitAckers, Open, Repoint, LabelRole>;
 
 /// The member that carries the step out; for Repoint the one that the endpoint moves to.
 [[nodiscard]] Ordinal member_of(const Step& step);

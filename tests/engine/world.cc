@@ -23,6 +23,9 @@ bool running(const Member& member) { return member.pod && member.pod->process ==
 
 bool open_now(const Member& member) { return running(member) && !member.pod->read_only; }
 
+/// What binlogs and relay logs hold.
+GtidSet files_of(const Volume& volume) { return volume.log.united(volume.retrieved); }
+
 int real_count(const Pod& pod) { return pod.source_enabled ? pod.wait_for_count : 0; }
 
 }  // namespace
@@ -54,6 +57,8 @@ void World::end_process(Member& member, std::string exit) {
   Pod fresh{.uid = member.pod->uid, .address = member.pod->address};
   fresh.exit = std::move(exit);
   fresh.start_error = error;
+  fresh.offered_to = member.pod->offered_to;
+  fresh.offered = member.pod->offered;
   member.pod = fresh;
   if (!member.volume.open_mark) return;
   member.volume.open_mark = false;
@@ -141,6 +146,7 @@ void World::write(int count) {
 
 bool World::connected(const Member& replica, const Member& source) const {
   if (!running(replica) || !running(source) || replica.pod->receiver == Thread::kStopped) return false;
+  if (replica.volume.from_logs) return false;
   const auto account = source.volume.accounts.find(replica.volume.uuid.get());
   return account != source.volume.accounts.end() && !account->second && replica.volume.source == source.pod->address;
 }
@@ -174,8 +180,8 @@ void World::commit_waiting(Member& member) {
   acknowledged_ = acknowledged_.united(member.volume.executed);
 }
 
-void World::receive(Member& member, Member& source) {
-  const GtidSet fresh = source.volume.log.minus(member.volume.log).minus(member.volume.retrieved);
+void World::receive(Member& member, Member& source, const GtidSet& sent) {
+  const GtidSet fresh = sent.minus(member.volume.log).minus(member.volume.retrieved);
   member.volume.retrieved = member.volume.retrieved.united(fresh);
   auto& held = ever_held_[member.volume.uuid.get()];
   held = held.united(fresh);
@@ -183,14 +189,28 @@ void World::receive(Member& member, Member& source) {
   if (!fresh.empty()) member.volume.app_account = source.volume.app_account;
 }
 
+/// From the binlog server of a pod, whose mysqld may be dead.
+void World::fetch(Member& member, Member& source) {
+  member.pod->receiver = Thread::kConnecting;
+  member.pod->replica_active = false;
+  if (source.pod->offered_to != member.volume.uuid || !source.volume.readable) return;
+  member.pod->receiver = Thread::kRunning;
+  if (member.frozen) return;
+  receive(member, source, files_of(source.volume).intersected(source.pod->offered));
+}
+
 void World::replicate() {
   for (Member& member : members) {
     if (!running(member) || member.pod->receiver == Thread::kStopped) continue;
     Member* source = at(member.volume.source);
+    if (member.volume.from_logs && source != nullptr) {
+      fetch(member, *source);
+      continue;
+    }
     const bool up = source != nullptr && connected(member, *source);
     member.pod->receiver = up ? Thread::kRunning : Thread::kConnecting;
     member.pod->replica_active = up && member.pod->replica_enabled;
-    if (up && !member.frozen) receive(member, *source);
+    if (up && !member.frozen) receive(member, *source, source->volume.log);
   }
   for (Member& member : members) {
     if (!running(member) || !member.applies || member.pod->applier == Thread::kStopped) continue;
@@ -283,6 +303,7 @@ engine::Server World::server_of(const Member& member) const {
                                       .replica_enabled = pod.replica_enabled,
                                       .replica_active = pod.replica_active},
                         .channel = {.source_host = member.volume.source,
+                                    .from_logs = member.volume.from_logs,
                                     .source_uuid = {},
                                     .receiver = pod.receiver,
                                     .applier = pod.applier,
@@ -321,9 +342,12 @@ engine::Report World::report_of(const Member& member) const {
                         .sql_error = {},
                         .dead_log = std::nullopt,
                         .dead_log_error = {},
+                        .servable = volume.readable && has_data(volume) ? files_of(volume) : GtidSet{},
+                        .offered_to = pod.offered_to,
+                        .offered = pod.offered,
                         .busy = {}};
   if (pod.process == Process::kRunning) report.server = server_of(member);
-  if (pod.process == Process::kNotRunning && pod.log_read) report.dead_log = volume.log;
+  if (pod.process == Process::kNotRunning && pod.log_read) report.dead_log = files_of(volume);
   if (pod.process == Process::kNotRunning && !volume.readable) report.dead_log_error = "an event is cut short";
   return report;
 }
@@ -348,6 +372,9 @@ engine::ObservedCluster World::observe() {
       const bool acking = member.line->server && member.line->server->channel.receiver == Thread::kRunning &&
                           member.line->server->semi_sync.replica_active;
       member.not_acking_since = acking ? std::nullopt : std::optional(member.not_acking_since.value_or(now_));
+      const GtidSet holds = files_of(member.volume).united(member.volume.executed);
+      if (!member.idle_since || holds != member.seen_holdings) member.idle_since = now_;
+      member.seen_holdings = holds;
     } else if (!member.not_acking_since) {
       member.not_acking_since = now_;
     }
@@ -363,6 +390,7 @@ engine::ObservedCluster World::observe() {
     }
     seen.role_label = member.role;
     seen.not_acking_since = member.not_acking_since;
+    seen.idle_since = member.idle_since;
     observed.members.push_back(std::move(seen));
   }
   for (const auto& [uuid, report] : departed_) observed.departed.push_back(report);
@@ -505,7 +533,25 @@ struct World::Orders {
     if (member.volume.open_mark || !member.pod->read_only) return "it is open";
     if (source.pod->address == member.pod->address) return "a server cannot follow itself";
     member.volume.source = source.pod->address;
+    member.volume.from_logs = false;
     member.pod->replica_enabled = s.acks;
+    member.pod->receiver = Thread::kConnecting;
+    member.pod->applier = Thread::kRunning;
+    return {};
+  }
+  std::string operator()(const engine::OfferLogs& s) const {
+    member.pod->offered_to = s.replica;
+    member.pod->offered = s.set;
+    return {};
+  }
+  std::string operator()(const engine::Fetch& s) const {
+    const Member& source = world.members.at(static_cast<std::size_t>(s.source.get()));
+    if (!running(member) || !source.pod) return "mysqld does not run";
+    if (member.volume.open_mark || !member.pod->read_only) return "it is open";
+    if (source.pod->address == member.pod->address) return "a server cannot fetch from itself";
+    member.volume.source = source.pod->address;
+    member.volume.from_logs = true;
+    member.pod->replica_enabled = false;
     member.pod->receiver = Thread::kConnecting;
     member.pod->applier = Thread::kRunning;
     return {};
@@ -564,6 +610,7 @@ struct World::Orders {
     volume.open_mark = true;
     volume.opened_epoch = world.recorded.epoch;
     volume.source.clear();
+    volume.from_logs = false;
     volume.retrieved = GtidSet();
     member.pod->receiver = member.pod->applier = Thread::kStopped;
     member.pod->read_only = false;
@@ -600,10 +647,12 @@ std::string World::fingerprint() const {
     const Volume& v = m.volume;
     text += std::format("|{} {} {} {} {} {} {} {}", v.uuid, static_cast<int>(v.directory), v.log.to_string(),
                         v.executed.to_string(), v.retrieved.to_string(), v.source, v.held, m.role);
+    text += std::format(" {}", v.from_logs);
     for (const auto& [uuid, locked] : v.accounts) text += std::format(" {}{}", uuid, locked);
     text += std::format(" {} {}", v.app_account, v.clone_unlocked);
     if (!m.pod) continue;
     const Pod& p = *m.pod;
+    text += std::format(" {} {}", p.offered_to, p.offered.to_string());
     // Tries to start are repeated for ever; that is no news.
     if (!v.starts && p.process != Process::kRunning) continue;
     text += std::format(" {} {} {} {} {} {} {} {} {}", p.uid, static_cast<int>(p.process), p.log_read, p.read_only,

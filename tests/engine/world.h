@@ -19,6 +19,7 @@ struct Volume {
   GtidSet executed;
   GtidSet retrieved;
   std::string source;  ///< Address that the channel points to.
+  bool from_logs = false;  ///< And there to the binlog server.
   Epoch held_epoch{0};
   Revision held_revision{0};
   Epoch opened_epoch{0};
@@ -47,6 +48,8 @@ struct Pod {
   engine::Thread receiver = engine::Thread::kStopped;
   engine::Thread applier = engine::Thread::kStopped;
   std::optional<Ordinal> clone_donor;
+  ServerUuid offered_to;
+  GtidSet offered;
 };
 
 /// An ordinal: its volume, its pod if there is one, and what the operator knows of it.
@@ -62,6 +65,8 @@ struct Member {
   std::optional<engine::Report> line;  ///< The newest line of the present pod, or of one before it.
   std::optional<Instant> down_since;
   std::optional<Instant> not_acking_since;
+  std::optional<Instant> idle_since;
+  GtidSet seen_holdings;
 };
 
 /// A small model of a cluster that behaves as sidecars, mysqld and the API server do, as far as decisions can tell.
@@ -114,7 +119,8 @@ class World {
   void run_process(Member& member);
   void finish_clone(Member& member);
   void replicate();
-  void receive(Member& member, Member& source);
+  void receive(Member& member, Member& source, const GtidSet& sent);
+  void fetch(Member& member, Member& source);
   void commit_waiting(Member& member);
   void new_volume(Member& member);
   [[nodiscard]] Member* at(const std::string& address);
