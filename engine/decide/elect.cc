@@ -157,7 +157,7 @@ std::string quorum_refusal(const View& view, const LogQuorum& quorum) {
 
 }  // namespace
 
-Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_log) {
+Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_log, Salvage salvage) {
   Assessment assessment{.quorum = log_quorum(view, revocation, dead_log)};
   if (!assessment.quorum.proven()) {
     assessment.code = "NoLogQuorum";
@@ -165,11 +165,13 @@ Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_l
     return assessment;
   }
   const std::vector<const ObservedMember*> from = sources(view, dead_log);
-  // What is not needed for the proof is saved where it can be: nobody is errant then who need not be.
-  GtidSet known = all_held(view);
-  if (dead_log != nullptr && view.spec.apply_tail) known = known.united(view.legitimate(*dead_log));
-  assessment.target =
-      view.legitimate(assessment.quorum.logs).united(known.intersected(servable_by_others(from, nullptr)));
+  assessment.target = view.legitimate(assessment.quorum.logs);
+  if (salvage == Salvage::kAll) {
+    // What is not needed for the proof is saved where it can be: nobody is errant then who need not be.
+    GtidSet known = all_held(view);
+    if (dead_log != nullptr && view.spec.apply_tail) known = known.united(view.legitimate(*dead_log));
+    assessment.target = assessment.target.united(known.intersected(servable_by_others(from, nullptr)));
+  }
   if (const GtidSet missing = view.recorded.floor.minus(assessment.target); !missing.empty()) {
     assessment.code = "FloorMissing";
     assessment.sentence = std::format("{} transactions that may have been acknowledged are in no readable log: {}",

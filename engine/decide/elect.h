@@ -22,12 +22,16 @@ struct Assessment {
   [[nodiscard]] bool possible() const { return winner.has_value(); }
 };
 
+/// What is to be saved: all that some log can send, or only what the proof asks for.
+enum class Salvage : std::uint8_t { kAll, kNeeded };
+
 /// Judges the logs and elects. Judge: target = the proof's logs, and of what else is known to exist what some log can
 /// send, less what is errant; it must contain the floor. Elect: members that hold the whole target or can fetch what
 /// they lack of it, are not errant and not forbidden, ranked by: already followed by another (so that a repeated
 /// election does not waver), least foregone, priority, least to fetch, smallest backlog, lowest ordinal. The target
 /// grows by what the winner holds beyond it.
-[[nodiscard]] Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_log);
+[[nodiscard]] Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_log,
+                                Salvage salvage = Salvage::kAll);
 
 /// Whose logs the candidate should fetch `missing` from: the source that it is fetching from as long as that one sends
 /// something and does not fail, else the one that can send most. Null when nobody can send any of it.

@@ -182,9 +182,16 @@ void fetch(const View& view, const ObservedMember& candidate, const GtidSet& tar
   }
 }
 
-/// It neither receives nor applies any more, although it should.
+/// It neither receives nor applies any more.
+bool stalled(const View& view, const ObservedMember& member) {
+  return member.idle_since && view.now >= *member.idle_since + view.spec.salvage_stall;
+}
+
 void tell_stall(const View& view, const ObservedMember& candidate, const GtidSet& target, Decision& decision) {
-  if (!candidate.idle_since || view.now < *candidate.idle_since + view.spec.salvage_stall) return;
+  if (!stalled(view, candidate)) {
+    if (candidate.idle_since) decision.look_again = *candidate.idle_since + view.spec.salvage_stall;
+    return;
+  }
   const Server& server = *server_of(candidate);
   decision.findings.push_back(
       {"SalvageStalled", candidate.ordinal,
@@ -247,6 +254,15 @@ std::optional<Instant> straggler_deadline(const View& view, const PrimarySight& 
   return straggling && view.now < deadline ? std::optional(deadline) : std::nullopt;
 }
 
+/// All is saved that can be, unless the candidate makes no progress with what nobody was promised.
+Assessment judge(const View& view, const GtidSet* dead_log) {
+  Assessment all = assess(view, Revocation::kDone, dead_log);
+  if (!all.possible() || !stalled(view, *view.member(*all.winner))) return all;
+  Assessment needed = assess(view, Revocation::kDone, dead_log, Salvage::kNeeded);
+  const bool helps = needed.possible() && server_of(*view.member(*needed.winner))->executed.contains(needed.target);
+  return helps ? needed : all;
+}
+
 }  // namespace
 
 void plan_starting_primary(const View& view, const PrimarySight& sight, Decision& decision) {
@@ -293,7 +309,7 @@ void plan_failover(const View& view, const PrimarySight& sight, Decision& decisi
   }
   revoke(view, sight, decision);
   const GtidSet* dead_log = usable_dead_log(view, sight);
-  const Assessment assessment = assess(view, Revocation::kDone, dead_log);
+  const Assessment assessment = judge(view, dead_log);
   decision.ballots = assessment.ballots;
   if (const auto deadline = straggler_deadline(view, sight); assessment.possible() && deadline) {
     decision.look_again = deadline;
