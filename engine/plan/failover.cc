@@ -37,6 +37,12 @@ void let_return(const View& view, const PrimarySight& sight, const std::string& 
   }
   set_state(decision, ClusterState::kFailoverHeld,
             std::format("{} is lost and its sidecar is not heard; failover is held: {}", view.pod(ordinal), why_not));
+  // An acker whose mysqld does not get up has logs all the same; they are read once it does not try any more.
+  for (const Identity& identity : view.recorded.ackers) {
+    const ObservedMember* member = view.member(identity.uuid);
+    const bool fails = member != nullptr && member->heard && !member->report->start_error.empty();
+    if (fails && !member->report->held) add_order(decision, Fence{member->ordinal});
+  }
 }
 
 /// The dead primary's sidecar is still reading its log: a refusal now would be hasty.

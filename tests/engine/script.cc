@@ -35,6 +35,7 @@ void make_cluster(const Stage& s) {
   s.world.spec.crash_grace = Duration{s.arguments.value("grace", 0)};
   s.world.spec.strict_relay_log = s.arguments.has("strict");
   s.world.spec.failover_enabled = !s.arguments.has("no-failover");
+  s.world.spec.apply_tail = !s.arguments.has("discard-tail");
 }
 
 void forbid(const Stage& s) {

@@ -35,7 +35,7 @@ World::World(int replicas, int acks) {
   spec.replicas = replicas;
   spec.acks = acks;
   wanted_ = replicas;
-  spec.salvage_stall = Duration{5000};  // Below what counts as quiet.
+  spec.salvage_stall = Duration{3000};  // Below what counts as quiet.
 }
 
 void World::broken(std::string sentence) { violations_.push_back(std::move(sentence)); }
@@ -710,7 +710,7 @@ void Driver::pass() {
 
 bool Driver::settle() {
   constexpr int kMostPasses = 400;
-  constexpr int kQuietPasses = 6;
+  constexpr int kQuietPasses = 5;
   constexpr Duration kPause{1500};
   int quiet = 0;
   const bool load = world_.load;
