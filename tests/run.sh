@@ -67,7 +67,7 @@ run_ctest() {
 exhaustive() {
   local dir
   dir="$("$REPO/tests/env/build.sh" release engine_test)"
-  cd "$REPO" && in_root "$dir/tests/engine/engine_test" --gtest_brief=1 --gtest_filter='Exhaustive.*'
+  in_root "$dir/tests/engine/engine_test" --gtest_brief=1 --gtest_filter='Exhaustive.*'
 }
 
 group_unit() {
