@@ -10,6 +10,10 @@
 namespace baton::test {
 namespace {
 
+std::string path_in_repository(std::string_view path) {
+  return std::string(BATON_SOURCE_DIR) + "/" + std::string(path);
+}
+
 Json scalar_json(const YAML::Node& node) {
   // yaml-cpp tags quoted scalars with "!", plain ones with "?".
   const std::string& text = node.Scalar();
@@ -43,7 +47,7 @@ api::Cluster cluster_of(std::string_view path) {
 }  // namespace
 
 std::string file_text(std::string_view path) {
-  std::ifstream file{std::string(path)};
+  std::ifstream file(path_in_repository(path));
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
@@ -75,7 +79,7 @@ void expect_golden(const std::string& name, const Json& object) {
   const std::string path = "tests/golden/desired/" + name + ".json";
   const std::string text = object.dump(2) + "\n";
   if (std::getenv("BATON_REWRITE") != nullptr) {
-    std::ofstream{std::string(path)} << text;
+    std::ofstream(path_in_repository(path)) << text;
     return;
   }
   EXPECT_EQ(text, file_text(path)) << path << " differs; if that is wanted, run the test with BATON_REWRITE=1";

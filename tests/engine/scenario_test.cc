@@ -1,4 +1,4 @@
-// Golden transcripts: tests/golden/scenarios/*.txt, as seen from the repository's root. A line that begins with "> " is a command, "# " a comment; all
+// Golden transcripts: tests/golden/scenarios/*.txt. A line that begins with "> " is a command, "# " a comment; all
 // other lines are what came of it. Rewrite: BATON_REWRITE=1 engine_test.
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ struct Scenario {
 
 std::vector<Scenario> scenarios() {
   std::vector<Scenario> result;
-  for (const auto& entry : fs::directory_iterator("tests/golden/scenarios")) {
+  for (const auto& entry : fs::directory_iterator(fs::path(BATON_SOURCE_DIR) / "tests/golden/scenarios")) {
     std::ifstream in(entry.path());
     Scenario scenario{.name = entry.path().stem().string(), .path = entry.path(), .lines = {}, .text = {}};
     for (std::string line; std::getline(in, line);) {
