@@ -46,7 +46,9 @@ std::string text_of(const engine::Finding& finding) {
   return std::format("{}/{}", finding.code, finding.member ? finding.member->get() : -1);
 }
 
-bool unanswered(const Error& error) { return error.kind == ErrorKind::kRetry || error.kind == ErrorKind::kCancelled; }
+bool unanswered(const Error& error) {
+  return error.kind == ErrorKind::kRetry || error.kind == ErrorKind::kCancelled || error.kind == ErrorKind::kDenied;
+}
 
 }  // namespace
 
@@ -143,6 +145,7 @@ Gathered Reconciler::gather(const ClusterKey& key, const api::Names& names) cons
     if (object != nullptr && owner_of(*object) != key) object = nullptr;
     if (object != nullptr) parts_.book.expect(key, pod, now);
     gathered.expected_since.push_back(parts_.book.expected_since(key, pod));
+    gathered.refusals.push_back(object == nullptr ? std::string() : parts_.book.refusal(key, pod, now));
     gathered.pods.push_back(std::move(object));
   }
   gathered.primary_service = parts_.services({.space = key.space, .name = names.primary_service()});
