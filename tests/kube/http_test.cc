@@ -75,7 +75,7 @@ TEST_F(HttpTest, WrongNameIsRefused) {
   options.verify_name = "shop-1";
   const auto answer = HttpCpprest(options, kClock).send(context(), {});
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, ErrorKind::kTerminal) << answer.error().what;
+  EXPECT_EQ(answer.error().kind, ErrorKind::kDenied) << answer.error().what;
 }
 
 TEST_F(HttpTest, AddressAloneIsNotAName) {
@@ -84,7 +84,7 @@ TEST_F(HttpTest, AddressAloneIsNotAName) {
   options.verify_name.clear();
   const auto answer = HttpCpprest(options, kClock).send(context(), {});
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, ErrorKind::kTerminal) << answer.error().what;
+  EXPECT_EQ(answer.error().kind, ErrorKind::kDenied) << answer.error().what;
 }
 
 TEST_F(HttpTest, WrongAuthorityIsRefused) {
@@ -93,7 +93,7 @@ TEST_F(HttpTest, WrongAuthorityIsRefused) {
   options.ca_pem = Authority().pem();
   const auto answer = HttpCpprest(options, kClock).send(context(), {});
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, ErrorKind::kTerminal) << answer.error().what;
+  EXPECT_EQ(answer.error().kind, ErrorKind::kDenied) << answer.error().what;
 }
 
 TEST_F(HttpTest, UnusableAuthorityIsOurOwnMistake) {
