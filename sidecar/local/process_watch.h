@@ -27,7 +27,7 @@ namespace baton::sidecar {
 class ProcessWatch {
  public:
   /// How often the threads' flags are looked at: one read of a few microseconds.
-  static constexpr std::chrono::milliseconds kGlance{10};
+  static constexpr std::chrono::milliseconds kGlance{20};
 
   /// `on_end(pid)` is called on the watch's own thread, once for each watched process.
   explicit ProcessWatch(std::function<void(int pid)> on_end);
