@@ -69,14 +69,14 @@ bool execute(MYSQL* session, const std::string& statement) {
 }
 
 /// Sleeps without a fixed wait in the way of a stop.
-void pause(std::stop_token stop, std::chrono::milliseconds length) {
+void pause(const std::stop_token& stop, std::chrono::milliseconds length) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
   wake.wait_for(lock, stop, length, [] { return false; });
 }
 
-void write_rows(std::stop_token stop, const Settings& settings, int writer, Ledger& ledger) {
+void write_rows(const std::stop_token& stop, const Settings& settings, int writer, Ledger& ledger) {
   Session session;
   for (std::int64_t number = 1; !stop.stop_requested();) {
     if (!session) session = connect(settings);
@@ -111,7 +111,7 @@ std::optional<std::set<Row>> read_rows(const Settings& settings) {
 }
 
 template <class Attempt>
-bool within(std::chrono::seconds limit, std::stop_token stop, Attempt attempt) {
+bool within(std::chrono::seconds limit, const std::stop_token& stop, Attempt attempt) {
   const auto end = std::chrono::steady_clock::now() + limit;
   while (std::chrono::steady_clock::now() < end) {
     if (attempt()) return true;
@@ -170,7 +170,7 @@ int run(const Settings& settings) {
     const int first = static_cast<int>(entropy() % 1'000'000) * 100;  // Runs on one table do not meet.
     std::vector<std::jthread> writers;
     for (int i = 0; i < settings.writers; ++i) {
-      writers.emplace_back([&, i](std::stop_token stop) { write_rows(stop, settings, first + i, ledger); });
+      writers.emplace_back([&, i](const std::stop_token& stop) { write_rows(stop, settings, first + i, ledger); });
     }
     auto said = std::chrono::steady_clock::now();
     while (!terminated && !std::filesystem::exists(settings.until)) {

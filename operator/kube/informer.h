@@ -28,7 +28,7 @@ class Informer {
 
   /// Begins at once. on_change is called on the informer's thread, after the store has the change; it should put a key
   /// into a queue and return. Client and clock must outlive the informer.
-  Informer(KubeClient& client, const Clock& clock, Logger log, InformerOptions options, OnChange on_change);
+  Informer(KubeClient& client, const Clock& clock, const Logger& log, InformerOptions options, OnChange on_change);
 
   [[nodiscard]] const ObjectStore& store() const { return store_; }
   /// The first list is in the store.

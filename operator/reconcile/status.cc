@@ -347,7 +347,6 @@ void put_primary(Json& status, const Json& before, const Report& report) {
   if (!report.recorded.current_primary) return;
   const bool takes_writes = open(report.decision.state);
   const std::string uuid = report.recorded.current_primary->uuid.get();
-  const std::string epoch = std::to_string(report.recorded.epoch.get());
   if (takes_writes && !before.contains("primarySince")) status["primarySince"] = report.now;
   for (const engine::ObservedMember& member : report.observed.members) {
     if (!report.fresh_sets || !member.report || member.report->uuid.get() != uuid || !member.report->server) continue;
@@ -444,7 +443,7 @@ std::vector<Condition> conditions_of(const Report& report) {
           guarantee(report)};
 }
 
-Json put_report(Json before, const Report& report) {
+Json put_report(const Json& before, const Report& report) {
   Json status = before.is_object() ? before : Json::object();
   status["observedGeneration"] = report.cluster.generation;
   status["state"] = std::string(engine::name_of(report.decision.state));

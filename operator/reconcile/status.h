@@ -50,7 +50,7 @@ struct Report {
 
 /// The status after a report: everything but the record, which stays as it is in `before`. lastTransitionTime changes
 /// only with a condition's status.
-[[nodiscard]] Json put_report(Json before, const Report& report);
+[[nodiscard]] Json put_report(const Json& before, const Report& report);
 
 /// The status of a resource that cannot be acted upon (unreadable spec or status): state, message and Ready; what else
 /// was written stays.

