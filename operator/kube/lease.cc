@@ -21,7 +21,7 @@ LeaseRecord record_of(const Json& lease) {
 
 }  // namespace
 
-LeaderLease::LeaderLease(KubeClient& client, const Clock& clock, Logger log, LeaseOptions options,
+LeaderLease::LeaderLease(KubeClient& client, const Clock& clock, const Logger& log, LeaseOptions options,
                          std::function<void(bool)> on_change)
     : client_(client),
       clock_(clock),

@@ -200,7 +200,7 @@ Result<void> Reconciler::record(const Context& context, const ClusterKey& key, M
   // State and reason go with the record: no second write is spent on them.
   Pass after = pass;
   after.recorded = change.next;
-  status = put_report(std::move(status), report_of(memory, cluster, after, parts_.timelines.of(key), false));
+  status = put_report(status, report_of(memory, cluster, after, parts_.timelines.of(key), false));
   if (auto written = write_record(context, key, memory, std::move(status), change.next); !written) {
     context.log.warn("record not written", {{"why", change.why}, {"error", written.error().what}});
     return written;

@@ -80,7 +80,7 @@ HttpReply plain(int status, std::string text) {
 /// is done any more.
 class OperatorProcess::Parts {
  public:
-  Parts(Config settings, kube::KubeConfig kube, const Clock& system_clock, Logger logger)
+  Parts(Config settings, const kube::KubeConfig& kube, const Clock& system_clock, Logger logger)
       : config(std::move(settings)),
         space(kube.space),
         clock(system_clock),
@@ -121,8 +121,8 @@ class OperatorProcess::Parts {
   Metrics metrics;
 };
 
-OperatorProcess::OperatorProcess(Config config, kube::KubeConfig kube, const Clock& clock, Logger log)
-    : parts_(std::make_unique<Parts>(std::move(config), std::move(kube), clock, std::move(log))) {}
+OperatorProcess::OperatorProcess(Config config, const kube::KubeConfig& kube, const Clock& clock, Logger log)
+    : parts_(std::make_unique<Parts>(std::move(config), kube, clock, std::move(log))) {}
 
 OperatorProcess::~OperatorProcess() = default;
 

@@ -192,7 +192,7 @@ TEST_F(HttpTest, LinesArriveAsTheyAreWritten) {
   ASSERT_TRUE(result) << result.error().what;
   ASSERT_EQ(arrived.size(), written.size());
   writer.join();
-  // A line that waits for company, or for a delayed acknowledgement, takes 40 ms each time; a busy machine only sometimes.
+  // A line that waits for company or a delayed acknowledgement takes 40 ms each time; a busy machine does so rarely.
   std::vector<std::chrono::nanoseconds> took;
   for (std::size_t i = 1; i < written.size(); ++i) took.push_back(arrived[i] - written[i]);
   std::ranges::sort(took);
