@@ -2,6 +2,7 @@
 # Two operators run. The one without the lease says so and does nothing. The leader is frozen in the middle of a
 # failover; the other one takes the lease and finishes it; the old leader wakes up, believes in its lease until it reads a
 # clock, and changes nothing.
+# Runs alone: it stops the operator of all clusters.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 b() { kubectl --namespace baton-system "$@"; }

@@ -2,6 +2,7 @@
 # The chart is upgraded with other values, uninstalled and installed again beside a cluster that takes writes: no mysqld
 # is restarted, clients notice nothing, and at the end the operator fails it over. Leaves the testbed's operator as it
 # found it.
+# Runs alone: it removes the operator of all clusters.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 at_end() { bash "$REPO/e2e/install.sh"; }
