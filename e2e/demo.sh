@@ -54,14 +54,15 @@ writes_go_on
 made_whole 120
 finish_ledger
 
-# The first gap in acknowledgements that ended after the kill.
-first_write="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v killed="$KILLED_AT" '$0 > killed { print; exit }')"
+phases="$(mrc | jq -r '.status.lastFailover.phases[] | "\(.at) \(.name)"' |
+  sed -e 's/ opened$/ promoted: open for writes/' -e 's/ repointed$/ endpoint moved/')"
+# The write that ended the gap of this kill: what was on its way to a client at the kill is read long before the choice.
+chosen="$(awk '$2 == "chosen" { print $1 }' <<<"$phases")"
+first_write="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v chosen="$chosen" '$0 > chosen { print; exit }')"
 echo
 echo "Timeline of the failover from $old to $(primary), in milliseconds after the kill:"
-printf '%8s  %s\n' 0 "killed"
-mrc | jq -r '.status.lastFailover.phases[] | "\(.at) \(.name)"' | while read -r at name; do
+printf '%s killed\n%s\n%s first acknowledged write\n' "$KILLED_AT" "$phases" "$first_write" | sort | while read -r at name; do
   printf '%8s  %s\n' "$(milliseconds_from "$KILLED_AT" "$at")" "$name"
 done
-printf '%8s  %s\n' "$(milliseconds_from "$KILLED_AT" "$first_write")" "first acknowledged write"
 echo
 echo "$VERDICT"

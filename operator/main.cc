@@ -51,7 +51,7 @@ int run(const baton::Config& config, const sigset_t& signals) {
   }
   std::stop_source process;
   const std::jthread listener([&](const std::stop_token& stop) { wait_for_signal(stop, signals, process); });
-  const auto result = baton::OperatorProcess(config, *std::move(kube), clock, log).run(process.get_token());
+  const auto result = baton::OperatorProcess(config, *kube, clock, log).run(process.get_token());
   if (result) return EXIT_SUCCESS;
   log.error("the operator cannot run", {{"error", result.error().what}});
   return EXIT_FAILURE;

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Sets up what is missing, builds, runs tests. Usage: tests/run.sh [GROUP…]
 #   unit    engine, operator and sidecar without a server, under ASan+UBSan, what has threads under TSan; rules of the repository
-#   fuzz    every fuzzer for a few seconds on top of its corpus (FUZZ_SECONDS, default 10)
+#   fuzz    every fuzzer for a few seconds on top of its corpus (FUZZ_SECONDS, default 5)
 #   mysql   the sidecar against real mysqlds
 #   e2e     a real Kubernetes, every scenario judged by the ledger (one: SCENARIO=kill-mysqld)
-#   tidy    clang-tidy over every file that changed since it last passed; part of unit
+#   tidy    clang-tidy over every file that changed since it last passed; unit has it for the programs, without the tests
 #   bench [NAME…]   measures; not part of the default
 # Without a group: unit fuzz mysql e2e, with clang-tidy beside the last two, which mostly wait.
 # The last line is `N passed, N failed`.
@@ -67,7 +67,9 @@ run_ctest() {
 exhaustive() {
   local dir
   dir="$("$REPO/tests/env/build.sh" release engine_test)"
-  in_root "$dir/tests/engine/engine_test" --gtest_brief=1 --gtest_filter='Exhaustive.*'
+  # One worker a core; each takes every other test.
+  printf '%s\n' 0 1 | in_root xargs -P 2 -I{} env GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX={} \
+    "$dir/tests/engine/engine_test" --gtest_brief=1 --gtest_filter='Exhaustive.*'
 }
 
 group_unit() {
@@ -79,11 +81,11 @@ group_unit() {
   run_ctest tsan unit threaded_tests
 }
 
-group_tidy() { check "clang-tidy" bash "$REPO/tests/tidy/clang_tidy.sh"; }
+group_tidy() { check "clang-tidy" bash "$REPO/tests/tidy/clang_tidy.sh" all; }
 
 # clang-tidy beside other groups: it needs cores, they need time.
 tidy_begin() {
-  say "clang-tidy runs beside what follows (from an empty cache a quarter of an hour)"
+  say "clang-tidy runs beside what follows (from an empty cache ten minutes)"
   nice -n 19 bash "$REPO/tests/tidy/clang_tidy.sh" >"$RESULTS/tidy.log" 2>&1 &
   TIDY=$!
 }
@@ -105,7 +107,7 @@ group_fuzz() {
   for target in "$REPO"/tests/fuzz/fuzz_*.cc; do
     target="$(basename "$target" .cc)"
     mkdir -p "$CACHE/fuzz/$target"
-    check "$target, ${FUZZ_SECONDS:-10} s" in_root "$dir/tests/fuzz/$target" -max_total_time="${FUZZ_SECONDS:-10}" -timeout=10 \
+    check "$target, ${FUZZ_SECONDS:-5} s" in_root "$dir/tests/fuzz/$target" -max_total_time="${FUZZ_SECONDS:-5}" -timeout=10 \
       -rss_limit_mb=2048 -artifact_prefix="$CACHE/fuzz/$target-" "$CACHE/fuzz/$target" "$REPO/tests/fuzz/corpus/$target"
   done
 }
@@ -118,16 +120,43 @@ contract() {
   in_root env BATON_TEST_KUBECONFIG="$CACHE/cluster/kubeconfig" "$dir/tests/kube/kube_contract_test" --gtest_brief=1
 }
 
+# run_scenario FILE: says how it ended, with what it saw if it failed; the status goes into a file.
+run_scenario() {
+  local name begin=$SECONDS status=0
+  name="$(basename "$1" .sh)"
+  timeout 600 bash "$1" >"$RESULTS/$name.log" 2>&1 || status=$?
+  { [ "$status" = 0 ] || tail -n 120 "$RESULTS/$name.log"; } >&2
+  say "$([ "$status" = 0 ] && echo pass || echo FAIL) e2e $name ($((SECONDS - begin)) s)"
+  echo "$status" >"$RESULTS/$name.status"
+}
+
+# run_scenarios LANES FILE…: so many at once; each waits more than it works, and has a namespace of its own.
+run_scenarios() {
+  local lanes="$1" scenario name
+  shift
+  [ $# -gt 0 ] || return 0
+  export -f run_scenario say
+  export RESULTS
+  # shellcheck disable=SC2016
+  printf '%s\n' "$@" | xargs -P "$lanes" -I{} bash -c 'run_scenario "$1"' run_scenario {}
+  for scenario in "$@"; do
+    name="$(basename "$scenario" .sh)"
+    count "e2e $name" "$(cat "$RESULTS/$name.status" 2>/dev/null || echo 1)"
+  done
+}
+
 group_e2e() {
-  local scenario name before=$failed
+  local scenario name before=$failed alone=() together=()
   check "cluster, images, operator" bash "$REPO/e2e/up.sh"
   [ "$failed" = "$before" ] || { say "the testbed is not up: no scenario can run"; return 0; }
   [ -n "${SCENARIO:-}" ] || check "contract with the API server" contract
   for scenario in "$REPO"/e2e/scenarios/[0-9]*.sh; do
     name="$(basename "$scenario" .sh)"
     [ -z "${SCENARIO:-}" ] || [[ "$name" == *"$SCENARIO"* ]] || continue
-    check "e2e $name" timeout 600 bash "$scenario"
+    if grep -q '^# Runs alone' "$scenario"; then alone+=("$scenario"); else together+=("$scenario"); fi
   done
+  run_scenarios 2 ${together[@]+"${together[@]}"}
+  run_scenarios 1 ${alone[@]+"${alone[@]}"}
   [ -n "${KEEP:-}" ] || bash "$REPO/e2e/cluster/cluster.sh" down
 }
 
@@ -150,7 +179,7 @@ for group in "${groups[@]}"; do
   "group_$group"
   say "== $group took $((SECONDS - begin)) s"
 done
-[[ "$wanted" != *" unit "* || "$wanted" == *" mysql "* ]] || group_tidy
+[[ "$wanted" != *" unit "* || "$wanted" == *" mysql "* ]] || tidy_begin
 tidy_end
 for name in ${failures[@]+"${failures[@]}"}; do say "failed: $name"; done
 echo "$passed passed, $failed failed"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Both replicas of the operator are killed right after the primary: the one that comes back goes on.
+# Runs alone: it kills the operator of all clusters.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cluster_up 3

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The API server is killed right after the primary: the promotion waits for it, since intent must be durable first, and
 # goes on when it is back.
+# Runs alone: the API server goes away for all.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cluster_up 3

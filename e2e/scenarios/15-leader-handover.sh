@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Two operators run and one leads; when the leader is killed the other takes the lease and a failover still happens.
+# Runs alone: it kills the operator of all clusters.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 leader() { kubectl --namespace baton-system get lease baton-operator -o jsonpath='{.spec.holderIdentity}'; }

@@ -19,6 +19,7 @@ enum class ErrorKind : std::uint8_t {
   kUnsafe,     ///< Refused by a safety rule; the text names the rule and what is missing.
   kCancelled,  ///< The caller's stop token or deadline ended the call; its effect is unknown.
   kCorrupt,    ///< Bytes did not have the form that they must have.
+  kDenied,     ///< One side does not take the other's credentials; they may be on their way: the same call, later.
 };
 
 /// A failure: what to do about it, and a sentence for a person.
@@ -54,6 +55,7 @@ template <class... Args>
     case ErrorKind::kUnsafe: return "Unsafe";
     case ErrorKind::kCancelled: return "Cancelled";
     case ErrorKind::kCorrupt: return "Corrupt";
+    case ErrorKind::kDenied: return "Denied";
   }
   std::unreachable();
 }

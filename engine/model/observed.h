@@ -94,8 +94,9 @@ struct ObservedMember {
   PodUid pod_uid;           ///< Empty: there is no pod.
   std::string address;      ///< Pod IP, empty if none yet.
   std::string pod_trouble;  ///< A sentence when Kubernetes says what is wrong: image, volume, crash loop. Empty: none.
-  std::string role_label;   ///< "primary", "replica" or empty.
-  bool heard = false;       ///< A line from this very pod's sidecar within the last two seconds.
+  std::string refusal;     ///< A sentence while sidecar and operator do not take each other's credentials. Empty: none.
+  std::string role_label;  ///< "primary", "replica" or empty.
+  bool heard = false;      ///< A line from this very pod's sidecar within the last two seconds.
   std::optional<Report> report;       ///< The newest line, however old.
   std::optional<Instant> down_since;  ///< Since when the sidecar says that mysqld does not run.
   std::optional<Instant>

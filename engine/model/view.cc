@@ -11,11 +11,12 @@ const Report* departed_report(const ObservedCluster& observed, const ServerUuid&
   return found == observed.departed.end() ? nullptr : &*found;
 }
 
+/// `why`: in brackets, what keeps the operator from hearing that member, if that is known.
 PrimarySight sight_of_report(const ObservedCluster& observed, const ObservedMember* member, const Report* report,
-                             const std::string& pod) {
+                             const std::string& pod, const std::string& why) {
   PrimarySight sight{.member = member, .report = report};
   if (report == nullptr) {
-    sight.evidence = std::format("nothing was heard of {} yet", pod);
+    sight.evidence = std::format("nothing was heard of {} yet{}", pod, why);
     return sight;
   }
   const bool heard = member != nullptr && member->heard;
@@ -27,7 +28,7 @@ PrimarySight sight_of_report(const ObservedCluster& observed, const ObservedMemb
     sight.reachability = Reachability::kDownProven;
     sight.evidence = std::format("the kubelet reported that the containers of {} have ended", pod);
   } else if (!heard) {
-    sight.evidence = std::format("{} is not heard; silence is no proof that its mysqld is dead", pod);
+    sight.evidence = std::format("{} is not heard{}; silence is no proof that its mysqld is dead", pod, why);
   } else if (report->process == Process::kRunning && report->server) {
     sight.reachability = Reachability::kUp;
   } else if (report->process == Process::kRunning) {
@@ -73,7 +74,9 @@ PrimarySight View::primary() const {
   const auto& [ordinal, uuid] = *recorded.current_primary;
   const ObservedMember* present = member(uuid);
   const Report* report = present != nullptr ? &*present->report : departed_report(observed, uuid);
-  return sight_of_report(observed, present, report, pod(ordinal));
+  const ObservedMember* there = member(ordinal);
+  const std::string why = there != nullptr && !there->refusal.empty() ? " (" + there->refusal + ")" : "";
+  return sight_of_report(observed, present, report, pod(ordinal), why);
 }
 
 std::vector<const ObservedMember*> View::replicas() const {

@@ -129,7 +129,8 @@ void attach(const View& view, const ObservedMember& member, const ObservedMember
 
 void tend(const View& view, const ObservedMember& member, const ObservedMember& primary, Decision& decision) {
   if (!member.heard) {
-    const std::string trouble = member.pod_trouble.empty() ? "is not heard" : member.pod_trouble;
+    std::string trouble = member.pod_trouble.empty() ? "is not heard" : member.pod_trouble;
+    if (!member.refusal.empty()) trouble += "; credentials are refused: " + member.refusal;
     return find(decision, member, "MemberUnheard", std::format("{}: {}", member.pod, trouble));
   }
   const Report& report = *member.report;
@@ -139,10 +140,17 @@ void tend(const View& view, const ObservedMember& member, const ObservedMember& 
     return add_order(decision, Permit{member.ordinal});
   }
   const Server* server = server_of(member);
+  if (server == nullptr && !report.start_error.empty()) {
+    return find(
+        decision, member, "MysqldDoesNotStart",
+        std::format("mysqld of {} does not start. If it refuses a setting, correct spec.mysql.config; if its data "
+                    "is damaged, delete its claim data-{} and its pod, and it is filled anew. It said: {}",
+                    member.pod, view.pod(member.ordinal), report.start_error));
+  }
   if (server == nullptr) {
-    const std::string detail = !report.start_error.empty() ? report.start_error : report.sql_error;
-    return find(decision, member, report.start_error.empty() ? "MemberStarting" : "MysqldDoesNotStart",
-                std::format("mysqld of {} is not up{}{}", member.pod, detail.empty() ? "" : ": ", detail));
+    return find(
+        decision, member, "MemberStarting",
+        std::format("mysqld of {} is not up{}{}", member.pod, report.sql_error.empty() ? "" : ": ", report.sql_error));
   }
   if (const GtidSet errant = errant_against(*server, *server_of(primary), primary.report->uuid); !errant.empty()) {
     return set_aside(view, member, errant, decision);

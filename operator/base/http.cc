@@ -4,7 +4,7 @@ namespace baton {
 
 ErrorKind kind_of_status(int status) {
   switch (status) {
-    case 401:
+    case 401: return ErrorKind::kDenied;
     case 408:
     case 425:
     case 429: return ErrorKind::kRetry;

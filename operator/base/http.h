@@ -28,8 +28,8 @@ struct HttpResponse {
   std::string content_type = {};  ///< Only for responses that we write; empty means application/json.
 };
 
-/// What a status of 300 and above asks the caller to do: 404 kNotFound, 409 kConflict, 410 kGone, 408, 425, 429 and 5xx
-/// kRetry, 401 kRetry (a token that is being rotated), every other one kTerminal.
+/// What a status of 300 and above asks the caller to do: 401 kDenied (a token that is being rotated), 404 kNotFound,
+/// 409 kConflict, 410 kGone, 408, 425, 429 and 5xx kRetry, every other one kTerminal.
 [[nodiscard]] ErrorKind kind_of_status(int status);
 
 /// One HTTP server as a client sees it. Thread-safe; calls of several threads run side by side.
@@ -39,7 +39,7 @@ class HttpPort {
 
   /// Sends a request and waits for the whole response. A response of any status is a value. Fails with kRetry (no
   /// connection, connection lost: whether the server acted is unknown), kCancelled (stop or deadline; effect unknown),
-  /// kTerminal (the peer's certificate is not the expected one, or our own settings are unusable).
+  /// kDenied (the peer's certificate is not the expected one), kTerminal (our own settings are unusable).
   virtual Result<HttpResponse> send(const Context& context, HttpRequest request) = 0;
 
   /// Sends a request and hands each line of the response to on_line as it arrives, on the calling thread, without the

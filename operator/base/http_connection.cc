@@ -19,32 +19,7 @@ int poll_timeout(Instant deadline, Instant now) {
   return static_cast<int>(std::clamp(deadline - now, Duration::zero(), kLongest).count());
 }
 
-Error last_tls_error(std::string_view what) {
-  std::array<char, 200> text{};
-  const auto code = ERR_get_error();
-  ERR_error_string_n(code, text.data(), text.size());
-  ERR_clear_error();
-  return {ErrorKind::kTerminal, std::format("{}: {}", what, text.data())};
-}
-
 }  // namespace
-
-Result<TlsContext> load_server_tls(const std::string& certificate_file, const std::string& key_file) {
-  ERR_clear_error();
-  TlsContext context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
-  if (!context || SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1) {
-    return std::unexpected(last_tls_error("TLS cannot be set up"));
-  }
-  if (SSL_CTX_use_certificate_chain_file(context.get(), certificate_file.c_str()) != 1) {
-    return std::unexpected(last_tls_error(std::format("certificate {} cannot be used", certificate_file)));
-  }
-  if (SSL_CTX_use_PrivateKey_file(context.get(), key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(context.get()) != 1) {
-    return std::unexpected(last_tls_error(std::format("key {} cannot be used", key_file)));
-  }
-  SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  return context;
-}
 
 HttpConnection::HttpConnection(Fd socket, const TlsContext& tls, int wake, const Clock& clock)
     : socket_(std::move(socket)), tls_(tls ? SSL_new(tls.get()) : nullptr, &SSL_free), wake_(wake), clock_(clock) {

@@ -1,42 +1,18 @@
 #pragma once
 
 #include <openssl/ssl.h>
-#include <unistd.h>
 
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "engine/base/result.h"
 #include "operator/base/clock.h"
+#include "operator/base/server_tls.h"
+#include "operator/base/sockets.h"
 
 namespace baton {
-
-/// A file descriptor that closes itself.
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
-
-using TlsContext = std::shared_ptr<SSL_CTX>;
-
-/// Server side of TLS 1.2 and up with this chain and key (PEM files). Fails with kTerminal.
-[[nodiscard]] Result<TlsContext> load_server_tls(const std::string& certificate_file, const std::string& key_file);
 
 /// One accepted connection, plain or TLS: bytes in and out with deadlines. Every wait also ends, with kCancelled, when
 /// the wake descriptor becomes readable. For one thread, which must have SIGPIPE blocked (OpenSSL writes with write).

@@ -115,7 +115,7 @@ Error error_of(const std::exception_ptr& thrown, const std::string& server) {
     // A failed handshake carries OpenSSL's packed error number.
     if (ERR_GET_LIB(static_cast<unsigned long>(code)) == ERR_LIB_SSL &&
         ERR_GET_REASON(static_cast<unsigned long>(code)) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-      return {ErrorKind::kTerminal, std::format("the certificate of {} is not one that we trust for it", server)};
+      return {ErrorKind::kDenied, std::format("the certificate of {} is not one that we trust for it", server)};
     }
     if (exception.error_code() == std::errc::timed_out) {
       return {ErrorKind::kRetry, std::format("{} was silent for too long", server)};

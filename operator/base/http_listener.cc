@@ -1,17 +1,12 @@
 #include "operator/base/http_listener.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -20,23 +15,12 @@
 #include "operator/base/http_wire.h"
 
 namespace baton {
-namespace {
-
-Fd make_event() { return Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
-void raise_event(int event) { ::eventfd_write(event, 1); }
-void lower_event(int event) {
-  eventfd_t ignored = 0;
-  ::eventfd_read(event, &ignored);
-}
-
-}  // namespace
-
 struct LineStream::State {
   std::mutex mutex;
   std::string pending;    // Chunks that the connection has not taken yet.
   bool finished = false;  // No more lines will be taken.
   bool overrun = false;
-  Fd event = make_event();
+  WakeEvent event;
 };
 
 LineStream::LineStream() : state_(std::make_shared<State>()) {}
@@ -51,7 +35,7 @@ bool LineStream::write_line(std::string_view line) const {
       state_->pending += encode_line_chunk(line);
     }
   }
-  raise_event(state_->event.get());
+  state_->event.raise();
   return !closed();
 }
 
@@ -60,7 +44,7 @@ void LineStream::close() const {
     const std::scoped_lock lock(state_->mutex);
     state_->finished = true;
   }
-  raise_event(state_->event.get());
+  state_->event.raise();
 }
 
 bool LineStream::closed() const {
@@ -86,7 +70,7 @@ class LineStreamReader {
     bool overrun = false;
   };
   [[nodiscard]] Taken take() const {
-    lower_event(state_->event.get());
+    state_->event.lower();
     const std::scoped_lock lock(state_->mutex);
     return {std::exchange(state_->pending, {}), state_->finished, state_->overrun};
   }
@@ -187,49 +171,6 @@ class Session {
   std::string input_;
 };
 
-/// What changes when a certificate file is replaced, also by the symbolic link switch of a mounted Secret.
-struct FileStamp {
-  ino_t inode = 0;
-  std::int64_t seconds = 0;
-  std::int64_t nanoseconds = 0;
-  friend bool operator==(const FileStamp&, const FileStamp&) = default;
-};
-
-FileStamp stamp_of(const std::string& path) {
-  struct stat info{};
-  if (::stat(path.c_str(), &info) != 0) return {};
-  return {info.st_ino, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
-}
-
-Result<Fd> open_port(const HttpListenerOptions& options) {
-  sockaddr_in6 six{};
-  sockaddr_in four{};
-  const bool is_six = ::inet_pton(AF_INET6, options.address.c_str(), &six.sin6_addr) == 1;
-  if (!is_six && ::inet_pton(AF_INET, options.address.c_str(), &four.sin_addr) != 1) {
-    return fail(ErrorKind::kTerminal, "'{}' is no IP address", options.address);
-  }
-  six.sin6_family = AF_INET6;
-  four.sin_family = AF_INET;
-  six.sin6_port = four.sin_port = htons(options.port);
-  Fd fd(::socket(is_six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int on = 1;
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  const auto* address = is_six ? reinterpret_cast<const sockaddr*>(&six) : reinterpret_cast<const sockaddr*>(&four);
-  const auto size = static_cast<socklen_t>(is_six ? sizeof(six) : sizeof(four));
-  if (::bind(fd.get(), address, size) != 0 || ::listen(fd.get(), SOMAXCONN) != 0) {
-    return fail(ErrorKind::kRetry, "cannot listen on {} port {}: {}", options.address, options.port,
-                std::strerror(errno));
-  }
-  return fd;
-}
-
-std::uint16_t port_of(const Fd& fd) {
-  sockaddr_in6 address{};
-  socklen_t size = sizeof(address);
-  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.sin6_port);  // In the same place as sockaddr_in's.
-}
-
 void block_sigpipe() {
   sigset_t set;
   sigemptyset(&set);
@@ -242,7 +183,11 @@ void block_sigpipe() {
 class HttpListener::Server {
  public:
   Server(HttpListenerOptions options, HttpHandler handler, Logger log, Fd port)
-      : options_(std::move(options)), handler_(std::move(handler)), log_(std::move(log)), listen_(std::move(port)) {}
+      : options_(std::move(options)),
+        handler_(std::move(handler)),
+        log_(std::move(log)),
+        tls_(options_.certificate_file, options_.key_file, log_),
+        listen_(std::move(port)) {}
 
   ~Server() {
     acceptor_.request_stop();
@@ -254,48 +199,20 @@ class HttpListener::Server {
     acceptor_ = std::jthread([this](const std::stop_token& stop) { accept_loop(stop); });
   }
 
-  Result<void> reload() {
-    if (!secure()) return {};
-    const auto stamps = current_stamps();
-    TRY(tls, load_server_tls(options_.certificate_file, options_.key_file));
-    const std::scoped_lock lock(mutex_);
-    tls_ = std::move(tls);
-    stamps_ = stamps;
-    return {};
-  }
-
+  Result<void> reload() { return secure() ? tls_.reload() : Result<void>(); }
   [[nodiscard]] std::uint16_t port() const { return port_of(listen_); }
 
  private:
   struct Connection {
-    Fd wake = make_event();
+    WakeEvent wake;
     std::atomic<bool> over = false;
     std::jthread thread;  // Last: joined before what it uses goes.
   };
-  using Stamps = std::array<FileStamp, 2>;
 
   [[nodiscard]] bool secure() const { return !options_.certificate_file.empty() || !options_.key_file.empty(); }
-  [[nodiscard]] Stamps current_stamps() const {
-    return {stamp_of(options_.certificate_file), stamp_of(options_.key_file)};
-  }
-
-  TlsContext current_tls() {
-    if (!secure()) return nullptr;
-    const auto stamps = current_stamps();
-    std::unique_lock lock(mutex_);
-    if (stamps != stamps_) {
-      lock.unlock();
-      // Files that do not match are replaced one after the other; the next connection looks again.
-      if (auto loaded = reload(); !loaded) {
-        log_.warn("changed certificate is not usable, the former stays", {{"error", loaded.error().what}});
-      }
-      lock.lock();
-    }
-    return tls_;
-  }
 
   void accept_loop(const std::stop_token& stop) {
-    const std::stop_callback wake(stop, [this] { raise_event(wake_.get()); });
+    const std::stop_callback wake(stop, [this] { wake_.raise(); });
     while (!stop.stop_requested()) {
       std::array<pollfd, 2> fds{{{listen_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
       constexpr int kReapMilliseconds = 5000;  // Threads of ended connections are joined at least this often.
@@ -318,26 +235,24 @@ class HttpListener::Server {
       return;
     }
     auto& connection = connections_.emplace_back();
-    connection.thread = std::jthread(
-        [this, &connection, socket = std::move(socket), tls = current_tls()](const std::stop_token& stop) mutable {
-          block_sigpipe();
-          const std::stop_callback wake(stop, [&] { raise_event(connection.wake.get()); });
-          Session(options_, handler_, log_, HttpConnection(std::move(socket), tls, connection.wake.get(), clock_), stop,
-                  clock_)
-              .run();
-          connection.over = true;
-        });
+    connection.thread = std::jthread([this, &connection, socket = std::move(socket),
+                                      tls = secure() ? tls_.current() : nullptr](const std::stop_token& stop) mutable {
+      block_sigpipe();
+      const std::stop_callback wake(stop, [&] { connection.wake.raise(); });
+      Session(options_, handler_, log_, HttpConnection(std::move(socket), tls, connection.wake.get(), clock_), stop,
+              clock_)
+          .run();
+      connection.over = true;
+    });
   }
 
   const HttpListenerOptions options_;
   const HttpHandler handler_;
   const Logger log_;
   const SystemClock clock_;
+  ServerTls tls_;
   Fd listen_;
-  Fd wake_ = make_event();
-  std::mutex mutex_;  // Guards tls_ and stamps_.
-  TlsContext tls_;
-  Stamps stamps_;
+  WakeEvent wake_;
   std::list<Connection> connections_;  // Of the acceptor's thread; of the destructor after it.
   std::jthread acceptor_;
 };
@@ -349,7 +264,7 @@ Result<void> HttpListener::reload() { return server_->reload(); }
 
 Result<std::unique_ptr<HttpListener>> HttpListener::start(HttpListenerOptions options, HttpHandler handler,
                                                           Logger log) {
-  TRY(port, open_port(options));
+  TRY(port, open_port(options.address, options.port));
   auto server = std::make_unique<Server>(std::move(options), std::move(handler), std::move(log), std::move(port));
   TRY_VOID(server->reload());
   server->run();

@@ -10,7 +10,8 @@ constexpr Duration kShortWatch = std::chrono::seconds(1);
 
 }  // namespace
 
-Informer::Informer(KubeClient& client, const Clock& clock, const Logger& log, InformerOptions options, OnChange on_change)
+Informer::Informer(KubeClient& client, const Clock& clock, const Logger& log, InformerOptions options,
+                   OnChange on_change)
     : client_(client),
       clock_(clock),
       log_(log.with({{"informer", options.type.plural}})),

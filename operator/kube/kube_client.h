@@ -33,7 +33,7 @@ struct DeleteOptions {
 };
 
 /// The API server, one method a verb, on plain JSON. Errors carry the server's own sentence and kind_of_status: 409
-/// kConflict, 404 kNotFound, 410 kGone, 401, 429, 5xx and lost connections kRetry, 400, 403, 422 kTerminal.
+/// kConflict, 404 kNotFound, 410 kGone, 401 kDenied, 429, 5xx and lost connections kRetry, 400, 403, 422 kTerminal.
 /// Thread-safe.
 class KubeClient {
  public:

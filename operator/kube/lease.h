@@ -23,7 +23,7 @@ class LeaderLease {
  public:
   /// `on_change` is called on the lease's thread with true on becoming leader and false on loss. Between is_leader()
   /// becoming false and the call some milliseconds may pass, so what is irrevocable asks is_leader() first.
-  LeaderLease(KubeClient& client, const Clock& clock, Logger log, LeaseOptions options,
+  LeaderLease(KubeClient& client, const Clock& clock, const Logger& log, LeaseOptions options,
               std::function<void(bool leader)> on_change);
   ~LeaderLease();
   LeaderLease(const LeaderLease&) = delete;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <format>
 #include <functional>
+#include <iterator>
 #include <utility>
 
 #include "operator/desired/config_map.h"
@@ -10,6 +11,7 @@
 #include "operator/desired/services.h"
 #include "operator/desired/stateful_set.h"
 #include "operator/desired/volume_claims.h"
+#include "operator/reconcile/pod_facts.h"
 
 namespace baton::reconcile {
 namespace {
@@ -46,13 +48,9 @@ std::chrono::sys_seconds seconds_of(WallTime time) { return std::chrono::floor<s
 
 }  // namespace
 
-Applier::Applier(kube::KubeClient& client, const Clock& clock, ApplierOptions options, Lookup services,
-                 Lookup stateful_sets)
-    : client_(client),
-      clock_(clock),
-      options_(std::move(options)),
-      services_(std::move(services)),
-      stateful_sets_(std::move(stateful_sets)) {}
+Applier::Applier(kube::KubeClient& client, const Clock& clock, EventPort& events, ApplierOptions options,
+                 Lookups lookups)
+    : client_(client), clock_(clock), events_(events), options_(std::move(options)), lookups_(std::move(lookups)) {}
 
 Applier::Known Applier::known(const ClusterKey& key) const {
   const std::scoped_lock lock(mutex_);
@@ -129,7 +127,9 @@ std::vector<engine::Finding> Applier::bring(const Context& context, const api::C
   } else {
     for (const Wanted& object : *objects) go_on = go_on && note(apply(context, object, state));
   }
-  if (go_on) note(grow_claims(context, cluster, state));
+  if (go_on) go_on = note(grow_claims(context, cluster, state));
+  if (go_on) note(look_at_claims(context, cluster, members, state));
+  std::ranges::copy(state.unbound, std::back_inserter(obstacles));
   keep(key, std::move(state));
   return obstacles;
 }
@@ -141,18 +141,19 @@ Result<std::vector<Applier::Wanted>> Applier::wanted(const api::Cluster& cluster
                                     .sidecar_pull_policy = options_.sidecar_pull_policy,
                                     .replicas = members,
                                     .claim_size = std::nullopt};
-  if (const auto existing = stateful_sets_(key_of(cluster, cluster.names().stateful_set())); existing != nullptr) {
+  if (const auto existing = lookups_.stateful_sets(key_of(cluster, cluster.names().stateful_set()));
+      existing != nullptr) {
     inputs.claim_size = desired::claim_size_of(*existing);
   }
   std::vector<Wanted> result;
   result.push_back({kube::kConfigMaps, std::move(config_map), nullptr});
   if (services_too) {
-    result.push_back({kube::kServices, desired::members_service(cluster), &services_});
-    result.push_back({kube::kServices, desired::primary_service(cluster), &services_});
-    result.push_back({kube::kServices, desired::replicas_service(cluster), &services_});
+    result.push_back({kube::kServices, desired::members_service(cluster), &lookups_.services});
+    result.push_back({kube::kServices, desired::primary_service(cluster), &lookups_.services});
+    result.push_back({kube::kServices, desired::replicas_service(cluster), &lookups_.services});
   }
   result.push_back({kube::kDisruptionBudgets, desired::pod_disruption_budget(cluster), nullptr});
-  result.push_back({kube::kStatefulSets, desired::stateful_set(cluster, inputs), &stateful_sets_});
+  result.push_back({kube::kStatefulSets, desired::stateful_set(cluster, inputs), &lookups_.stateful_sets});
   return result;
 }
 
@@ -188,17 +189,24 @@ Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& 
     there = std::move(data);
   }
   desired::SecretData existing = there;
-  existing.merge(known.secret);
+  existing.insert(known.secret.begin(), known.secret.end());
   desired::SecretData app;
   if (written_app) {
     TRY(data, desired::secret_data(*written_app));
     app = std::move(data);
   }
+  const bool known_before = !known.secret.empty();
+  const auto restored = [&](const std::string& name) {
+    if (!known_before) return;
+    events_.tell(key_of(cluster, cluster.name), true, "SecretRestored",
+                 std::format("Secret {} was gone and is written again with what it held", name));
+  };
   TRY(complete, desired::baton_secret_data(cluster, existing, app, seconds_of(clock_.wall())));
   if (!written) {
     // Not by apply: if another operator made it a moment ago, its keys must win.
     TRY(made, client_.create(context, kube::kSecrets, desired::baton_secret(cluster, complete)));
     static_cast<void>(made);
+    restored(names.baton_secret());
   } else if (!holds(there, complete)) {
     Object secret = desired::baton_secret(cluster, complete);
     secret["metadata"]["resourceVersion"] = kube::metadata_text(*written, "resourceVersion");
@@ -211,6 +219,7 @@ Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& 
   if (!written_app || !holds(app, app_wanted)) {
     TRY(made, client_.apply(context, kube::kSecrets, app_secret, api::kFieldManager, /*force=*/true));
     static_cast<void>(made);
+    if (!written_app) restored(names.app_secret());
   }
   known.secret_generation = cluster.generation;
   known.secret_checked = clock_.now();
@@ -218,7 +227,7 @@ Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& 
 }
 
 Result<void> Applier::grow_claims(const Context& context, const api::Cluster& cluster, Known& known) {
-  const auto stateful_set = stateful_sets_(key_of(cluster, cluster.names().stateful_set()));
+  const auto stateful_set = lookups_.stateful_sets(key_of(cluster, cluster.names().stateful_set()));
   if (stateful_set == nullptr) return {};
   // Only where the template is too small for what is wanted now; the API server is asked once per kRepeat.
   if (desired::claim_size_of(*stateful_set) == cluster.spec.storage.size) return {};
@@ -237,6 +246,43 @@ Result<void> Applier::grow_claims(const Context& context, const api::Cluster& cl
   }
   looked = {.wanted = hash, .seen = {}, .at = now};
   return {};
+}
+
+Result<void> Applier::look_at_claims(const Context& context, const api::Cluster& cluster, int members, Known& known) {
+  std::vector<Ordinal> waiting;
+  for (int i = 0; i < members; ++i) {
+    const kube::ObjectPtr pod = lookups_.pods(key_of(cluster, cluster.names().pod(Ordinal(i))));
+    if (pod != nullptr && unscheduled(*pod)) waiting.emplace_back(i);
+  }
+  std::erase_if(known.unbound, [&](const auto& finding) { return !std::ranges::contains(waiting, *finding.member); });
+  if (waiting.empty() || clock_.now() < known.unbound_due) return {};
+  known.unbound.clear();
+  known.unbound_due = clock_.now() + kClaimPeriod;
+  for (const Ordinal member : waiting) {
+    TRY(finding, unbound(context, cluster, member));
+    if (finding) known.unbound.push_back(*std::move(finding));
+  }
+  return {};
+}
+
+/// A claim that is merely on its way has no warning.
+Result<std::optional<engine::Finding>> Applier::unbound(const Context& context, const api::Cluster& cluster,
+                                                        Ordinal member) {
+  const kube::ObjectKey key = key_of(cluster, cluster.names().claim(member));
+  TRY(claim, find(context, kube::kVolumeClaims, key));
+  const bool bound = claim && claim->value(Object::json_pointer("/status/phase"), "") == "Bound";
+  if (!claim || bound) return std::optional<engine::Finding>();
+  const std::string of_claim = std::format("involvedObject.uid={},type=Warning", kube::metadata_text(*claim, "uid"));
+  auto events = client_.list(context, kube::kEvents, {.space = key.space, .field_selector = of_claim});
+  if (!events) return wrap(std::format("failed to read why {} is not bound", key.name), std::move(events).error());
+  if (events->items.empty()) return std::optional<engine::Finding>();
+  const auto newest = std::ranges::max_element(
+      events->items, {}, [](const Object& event) { return event.value("lastTimestamp", Object()).dump(); });
+  return std::optional(engine::Finding{
+      .code = "VolumeNotBound",
+      .member = member,
+      .sentence = std::format("PersistentVolumeClaim {} is not bound, and {} waits for it: {}", key.name,
+                              cluster.names().pod(member), newest->value("message", "no reason is given"))});
 }
 
 Result<Object> Applier::set_finalizer(const Context& context, const Object& cluster, bool present) {

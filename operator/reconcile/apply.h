@@ -12,6 +12,7 @@
 #include "operator/desired/secrets.h"
 #include "operator/kube/kube_client.h"
 #include "operator/reconcile/cluster_port.h"
+#include "operator/run/ports.h"
 #include "operator/sidecars/sidecar_access.h"
 
 namespace baton::reconcile {
@@ -52,10 +53,18 @@ class Applier final : public ObjectsPort {
   /// How often Secrets are read: they are not watched, so that the operator needs no right to list them.
   static constexpr Duration kSecretPeriod = std::chrono::seconds(30);
   static constexpr Duration kSecretRetry = std::chrono::seconds(1);
+  /// How often it is asked why a volume is not bound.
+  static constexpr Duration kClaimPeriod = std::chrono::seconds(5);
   static constexpr Duration kCertificatePeriod = std::chrono::hours(1);
 
-  /// Client, clock and caches must outlive the applier.
-  Applier(kube::KubeClient& client, const Clock& clock, ApplierOptions options, Lookup services, Lookup stateful_sets);
+  /// What informers hold.
+  struct Lookups {
+    Lookup pods;
+    Lookup services;
+    Lookup stateful_sets;
+  };
+  /// Client, clock, events and caches must outlive the applier.
+  Applier(kube::KubeClient& client, const Clock& clock, EventPort& events, ApplierOptions options, Lookups lookups);
 
   void refresh_credentials(const Context& context, const api::Cluster& cluster) override;
   std::vector<engine::Finding> bring(const Context& context, const api::Cluster& cluster, int members,
@@ -78,6 +87,8 @@ class Applier final : public ObjectsPort {
     Instant secret_checked;
     std::int64_t secret_generation = -1;  ///< Of the resource, when the Secret was checked to be complete.
     std::map<std::string, Applied> applied;
+    std::vector<engine::Finding> unbound;  ///< As of unbound_due − kClaimPeriod.
+    Instant unbound_due = Instant::min();
   };
   struct Wanted {
     const kube::ResourceType& type;
@@ -91,14 +102,18 @@ class Applier final : public ObjectsPort {
   [[nodiscard]] Result<void> apply(const Context& context, const Wanted& wanted, Known& known);
   [[nodiscard]] Result<void> bring_secrets(const Context& context, const api::Cluster& cluster, Known& known);
   [[nodiscard]] Result<void> grow_claims(const Context& context, const api::Cluster& cluster, Known& known);
+  [[nodiscard]] Result<void> look_at_claims(const Context& context, const api::Cluster& cluster, int members,
+                                            Known& known);
+  [[nodiscard]] Result<std::optional<engine::Finding>> unbound(const Context& context, const api::Cluster& cluster,
+                                                               Ordinal member);
   [[nodiscard]] Result<std::optional<Object>> find(const Context& context, const kube::ResourceType& type,
                                                    const kube::ObjectKey& key);
 
   kube::KubeClient& client_;
   const Clock& clock_;
+  EventPort& events_;
   const ApplierOptions options_;
-  Lookup services_;
-  Lookup stateful_sets_;
+  const Lookups lookups_;
   mutable std::mutex mutex_;
   std::map<ClusterKey, Known> clusters_;
 };

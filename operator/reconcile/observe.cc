@@ -49,6 +49,7 @@ engine::ObservedMember member_of(const api::Names& names, Ordinal ordinal, const
     member.pod_trouble = pod_trouble(pod);
     member.role_label = label_of(pod, api::kRoleLabel);
   }
+  if (index < gathered.refusals.size()) member.refusal = gathered.refusals[index];
   if (index < gathered.expected_since.size()) member.not_acking_since = gathered.expected_since[index];
   const SidecarBook::Entry* entry = line_for(member, gathered.entries);
   if (entry == nullptr) return member;

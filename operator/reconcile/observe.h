@@ -19,6 +19,7 @@ namespace baton::reconcile {
 struct Gathered {
   std::vector<kube::ObjectPtr> pods;                   ///< By ordinal; null where there is no pod.
   std::vector<std::optional<Instant>> expected_since;  ///< By ordinal: since when its stream has been asked for.
+  std::vector<std::string> refusals;                   ///< By ordinal: SidecarBook::refusal.
   kube::ObjectPtr primary_service;                     ///< Null if there is none.
   std::vector<SidecarBook::Entry> entries;
   std::set<PodUid> ended_pods;

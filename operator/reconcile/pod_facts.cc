@@ -44,6 +44,15 @@ std::string trouble_of_container(const Json& container) {
   return {};
 }
 
+/// The condition that says that the pod has no node; null if there is none.
+const Json& not_scheduled(const Json& pod) {
+  static const Json kNull;
+  for (const Json& condition : at(at(pod, "status"), "conditions")) {
+    if (text(condition, "type") == "PodScheduled" && text(condition, "status") == "False") return condition;
+  }
+  return kNull;
+}
+
 bool ended(const Json& container) { return at(at(container, "state"), "terminated").is_object(); }
 
 }  // namespace
@@ -53,9 +62,8 @@ std::string pod_trouble(const Json& pod) {
   if (text(status, "phase") == "Failed") {
     return std::format("the pod has failed: {} {}", text(status, "reason"), text(status, "message"));
   }
-  for (const Json& condition : at(status, "conditions")) {
-    const bool unscheduled = text(condition, "type") == "PodScheduled" && text(condition, "status") == "False";
-    if (unscheduled) return std::format("the pod cannot be scheduled: {}", text(condition, "message"));
+  if (const Json& condition = not_scheduled(pod); condition.is_object()) {
+    return std::format("the pod cannot be scheduled: {}", text(condition, "message"));
   }
   for (const char* list : {"initContainerStatuses", "containerStatuses"}) {
     for (const Json& container : at(status, list)) {
@@ -64,6 +72,8 @@ std::string pod_trouble(const Json& pod) {
   }
   return {};
 }
+
+bool unscheduled(const Json& pod) { return not_scheduled(pod).is_object(); }
 
 bool all_containers_ended(const Json& pod) {
   const Json& status = at(pod, "status");

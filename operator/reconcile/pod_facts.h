@@ -17,6 +17,9 @@ namespace baton::reconcile {
 /// loop, failed init container, evicted. Field names: k8s.io/api/core/v1 PodStatus. Pure.
 [[nodiscard]] std::string pod_trouble(const nlohmann::json& pod);
 
+/// Whether Kubernetes found no node for the pod, or waits for its volume before it looks for one. Pure.
+[[nodiscard]] bool unscheduled(const nlohmann::json& pod);
+
 /// Whether the kubelet reported every container of a pod that is over (deleted or ended) as terminated, native sidecars
 /// included. A pod that was deleted by force from the API, or whose node was lost, never gets there. Pure.
 [[nodiscard]] bool all_containers_ended(const nlohmann::json& pod);

@@ -2,6 +2,8 @@
 
 #include <format>
 
+#include "operator/api/names.h"
+
 namespace baton::reconcile {
 
 Timeline Timelines::of(const ClusterKey& key) const {
@@ -35,6 +37,7 @@ void Reactor::finished(const StepDone& done) {
                       {{"cluster", to_string(done.key)}, {"error", heard.error().what}});
     }
   }
+  note_refusal(done);
   parts_.metrics.step_ended(done);
   log_end(done);
   if (!done.result) {
@@ -49,6 +52,15 @@ void Reactor::finished(const StepDone& done) {
     parts_.events.tell(done.key, false, phase == "opened" ? "FailoverOpened" : "FailoverRepointed",
                        engine::describe(done.step, done.cluster));
   }
+}
+
+void Reactor::note_refusal(const StepDone& done) {
+  const bool order =
+      !std::holds_alternative<engine::Repoint>(done.step) && !std::holds_alternative<engine::LabelRole>(done.step);
+  const bool denied = !done.result && !done.state && done.result.error().kind == ErrorKind::kDenied;
+  if (!order || (!denied && !done.state)) return;
+  parts_.book.note_refusal(done.key, api::Names(done.cluster).pod(engine::member_of(done.step)),
+                           denied ? done.result.error().what : std::string(), parts_.clock.now());
 }
 
 void Reactor::log_end(const StepDone& done) const {

@@ -48,6 +48,8 @@ class Reactor final : public StepObserver {
 
  private:
   void log_end(const StepDone& done) const;
+  /// Tells the book whether the member took our token; a step at the API server says nothing about that.
+  void note_refusal(const StepDone& done);
 
   Parts parts_;
 };

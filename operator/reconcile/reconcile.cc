@@ -46,7 +46,9 @@ std::string text_of(const engine::Finding& finding) {
   return std::format("{}/{}", finding.code, finding.member ? finding.member->get() : -1);
 }
 
-bool unanswered(const Error& error) { return error.kind == ErrorKind::kRetry || error.kind == ErrorKind::kCancelled; }
+bool unanswered(const Error& error) {
+  return error.kind == ErrorKind::kRetry || error.kind == ErrorKind::kCancelled || error.kind == ErrorKind::kDenied;
+}
 
 }  // namespace
 
@@ -143,6 +145,7 @@ Gathered Reconciler::gather(const ClusterKey& key, const api::Names& names) cons
     if (object != nullptr && owner_of(*object) != key) object = nullptr;
     if (object != nullptr) parts_.book.expect(key, pod, now);
     gathered.expected_since.push_back(parts_.book.expected_since(key, pod));
+    gathered.refusals.push_back(object == nullptr ? std::string() : parts_.book.refusal(key, pod, now));
     gathered.pods.push_back(std::move(object));
   }
   gathered.primary_service = parts_.services({.space = key.space, .name = names.primary_service()});
@@ -197,7 +200,7 @@ Result<void> Reconciler::record(const Context& context, const ClusterKey& key, M
   // State and reason go with the record: no second write is spent on them.
   Pass after = pass;
   after.recorded = change.next;
-  status = put_report(std::move(status), report_of(memory, cluster, after, parts_.timelines.of(key), false));
+  status = put_report(status, report_of(memory, cluster, after, parts_.timelines.of(key), false));
   if (auto written = write_record(context, key, memory, std::move(status), change.next); !written) {
     context.log.warn("record not written", {{"why", change.why}, {"error", written.error().what}});
     return written;

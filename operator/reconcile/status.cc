@@ -196,6 +196,25 @@ Condition rejoining(const Report& report) {
   return condition("Rejoining", true, "InProgress", std::format("{} do(es) not replicate yet", names));
 }
 
+/// A changed Secret reaches the operator at once and the members' mounts when the kubelet gets to it.
+Condition secrets_rolling(const Report& report) {
+  std::string names;
+  std::string sentence;
+  for (const engine::ObservedMember& member : report.observed.members) {
+    if (member.refusal.empty()) continue;
+    names += (names.empty() ? "" : ", ") + member.pod;
+    sentence = member.refusal;
+  }
+  if (names.empty())
+    return condition("SecretsRolling", false, "None", "members and operator have the same credentials");
+  return condition(
+      "SecretsRolling", true, "MountsBehind",
+      std::format("{} and the operator do not take each other's credentials ({}): Secret {} was changed, and "
+                  "mounts follow within about two minutes. Clients go on; until then no order is "
+                  "taken there, and silence leads to no failover",
+                  names, sentence, report.cluster.names().baton_secret()));
+}
+
 Condition guarantee(const Report& report) {
   for (const engine::ObservedMember& member : report.observed.members) {
     if (!member.heard || !member.report || !member.report->server || member.report->server->drift.empty()) continue;
@@ -420,6 +439,7 @@ std::vector<Condition> conditions_of(const Report& report) {
           semi_sync(report),
           errant_members(report),
           rejoining(report),
+          secrets_rolling(report),
           guarantee(report)};
 }
 

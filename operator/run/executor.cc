@@ -30,7 +30,7 @@ Result<void> result_of(const wire::OrderResult& answer) {
   if (answer.error_kind.empty() && answer.error.empty()) return {};
   constexpr std::array kKinds = {ErrorKind::kRetry,     ErrorKind::kConflict, ErrorKind::kGone,
                                  ErrorKind::kNotFound,  ErrorKind::kTerminal, ErrorKind::kUnsafe,
-                                 ErrorKind::kCancelled, ErrorKind::kCorrupt};
+                                 ErrorKind::kCancelled, ErrorKind::kCorrupt,  ErrorKind::kDenied};
   const auto* const kind = std::ranges::find(kKinds, answer.error_kind, [](ErrorKind k) { return name_of(k); });
   return fail(kind == kKinds.end() ? ErrorKind::kRetry : *kind, "{}", answer.error);
 }

@@ -80,7 +80,7 @@ HttpReply plain(int status, std::string text) {
 /// is done any more.
 class OperatorProcess::Parts {
  public:
-  Parts(Config settings, kube::KubeConfig kube, const Clock& system_clock, Logger logger)
+  Parts(Config settings, const kube::KubeConfig& kube, const Clock& system_clock, Logger logger)
       : config(std::move(settings)),
         space(kube.space),
         clock(system_clock),
@@ -121,8 +121,8 @@ class OperatorProcess::Parts {
   Metrics metrics;
 };
 
-OperatorProcess::OperatorProcess(Config config, kube::KubeConfig kube, const Clock& clock, Logger log)
-    : parts_(std::make_unique<Parts>(std::move(config), std::move(kube), clock, std::move(log))) {}
+OperatorProcess::OperatorProcess(Config config, const kube::KubeConfig& kube, const Clock& clock, Logger log)
+    : parts_(std::make_unique<Parts>(std::move(config), kube, clock, std::move(log))) {}
 
 OperatorProcess::~OperatorProcess() = default;
 
@@ -167,8 +167,9 @@ Result<void> OperatorProcess::run(const std::stop_token& stop) {
                            });
   const KubeLease lease(leader);
   reconcile::KubeClusterPort cluster(p.client, p.watches.clusters(), p.watches.services());
-  reconcile::Applier objects(p.client, p.clock, {p.config.sidecar_image, p.config.sidecar_pull_policy},
-                             p.watches.services(), p.watches.stateful_sets());
+  reconcile::Applier objects(
+      p.client, p.clock, p.events, {p.config.sidecar_image, p.config.sidecar_pull_policy},
+      {.pods = p.watches.pods(), .services = p.watches.services(), .stateful_sets = p.watches.stateful_sets()});
   const CredentialsOf credentials = [&objects](const ClusterKey& key) { return objects.credentials(key); };
   const auto look_at = [&p](const ClusterKey& key, Duration after) { p.look_at(key, after); };
   reconcile::Reactor reactor({p.book, p.timelines, p.events, p.metrics, p.clock, p.log, look_at});

@@ -13,7 +13,7 @@ namespace baton {
 class OperatorProcess {
  public:
   /// Clock must outlive the process.
-  OperatorProcess(Config config, kube::KubeConfig kube, const Clock& clock, Logger log);
+  OperatorProcess(Config config, const kube::KubeConfig& kube, const Clock& clock, Logger log);
   ~OperatorProcess();
   OperatorProcess(const OperatorProcess&) = delete;
   OperatorProcess& operator=(const OperatorProcess&) = delete;

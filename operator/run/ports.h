@@ -30,7 +30,7 @@ class SidecarPort {
   virtual ~SidecarPort() = default;
   /// Gives one order and waits for its answer. An answer of the sidecar, also a refusal, is a value. Fails with kRetry
   /// or kCancelled when there was no answer (whether the order was carried out is then unknown), kCorrupt when the
-  /// answer could not be read, kTerminal when the peer is not who it should be.
+  /// answer could not be read, kDenied when it refused our token or its certificate is not the member's.
   virtual Result<wire::OrderResult> give(const Context& context, const SidecarAddress& to,
                                          const wire::Order& order) = 0;
 };

@@ -68,6 +68,26 @@ void SidecarBook::expect(const ClusterKey& key, const std::string& pod, Instant 
   if (!member.expected_since) member.expected_since = now;
 }
 
+bool SidecarBook::note_refusal(const ClusterKey& key, const std::string& pod, std::string refusal, Instant now) {
+  const std::scoped_lock lock(mutex_);
+  Member& member = clusters_[key][pod];
+  const bool stood = !member.refusal.empty() && now - member.refused_at <= kRefusalLasts;
+  const bool news = stood != !refusal.empty();
+  while (refusal.ends_with('\n')) refusal.pop_back();
+  member.refusal = std::move(refusal);
+  member.refused_at = now;
+  return news;
+}
+
+std::string SidecarBook::refusal(const ClusterKey& key, const std::string& pod, Instant now) const {
+  const std::scoped_lock lock(mutex_);
+  const auto cluster = clusters_.find(key);
+  if (cluster == clusters_.end()) return {};
+  const auto member = cluster->second.find(pod);
+  const bool stands = member != cluster->second.end() && now - member->second.refused_at <= kRefusalLasts;
+  return stands ? member->second.refusal : std::string();
+}
+
 std::vector<SidecarBook::Entry> SidecarBook::entries(const ClusterKey& key, Instant now) const {
   const std::scoped_lock lock(mutex_);
   std::vector<Entry> result;

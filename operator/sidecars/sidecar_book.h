@@ -22,6 +22,8 @@ class SidecarBook {
  public:
   /// A member counts as heard while its newest line is not older than this: four times the stream's period.
   static constexpr Duration kSilence = std::chrono::seconds(2);
+  /// Longer than any pause between two attempts to reach a sidecar.
+  static constexpr Duration kRefusalLasts = std::chrono::seconds(15);
   /// Incarnations remembered for each member; the ones heard longest ago are dropped first.
   static constexpr std::size_t kMaxIncarnations = 8;
 
@@ -48,6 +50,12 @@ class SidecarBook {
   /// Notes that a member is listened to from now on; only the first time counts.
   void expect(const ClusterKey& key, const std::string& pod, Instant now);
 
+  /// Notes that a member's sidecar refused our token, or we its certificate, with the sentence that says so; empty: we
+  /// take each other's credentials. Gives whether that is news.
+  bool note_refusal(const ClusterKey& key, const std::string& pod, std::string refusal, Instant now);
+  /// The last refusal, if it is not older than kRefusalLasts, else empty: nobody tries for good what is not needed.
+  [[nodiscard]] std::string refusal(const ClusterKey& key, const std::string& pod, Instant now) const;
+
   /// All entries of a cluster. `not_acking_since` takes silence into account.
   [[nodiscard]] std::vector<Entry> entries(const ClusterKey& key, Instant now) const;
   /// Since when a member has been listened to.
@@ -73,6 +81,8 @@ class SidecarBook {
     std::map<std::string, Incarnation> incarnations;  ///< By uuid.
     Instant heard_at;
     bool silent = true;
+    std::string refusal;
+    Instant refused_at;
   };
   using Members = std::map<std::string, Member>;  ///< By pod name.
 

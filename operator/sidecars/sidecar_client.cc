@@ -23,7 +23,7 @@ Result<wire::OrderResult> SidecarClient::give(const Context& context, const Side
   const bool refused = response->status >= kFirstErrorStatus;
   // Refusals before the order was looked at (401, 413, a listener that stops) have no body of ours.
   if (refused && (!result || result->error.empty())) {
-    return fail(kind_of_status(response->status), "{} answered {}", to.pod, response->status);
+    return fail(kind_of_status(response->status), "{} answered {}: {}", to.pod, response->status, response->body);
   }
   if (!result) return wrap(std::format("unreadable answer from {}", to.pod), std::move(result).error());
   return result;

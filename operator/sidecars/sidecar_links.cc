@@ -40,6 +40,7 @@ class SidecarLinks::Link {
       heard_any_ = false;
       const auto result = stream(stop);
       if (stop.stop_requested()) break;
+      if (!result && result.error().kind == ErrorKind::kDenied) note_refusal(result.error().what);
       if (heard_any_) {
         backoff.reset();
         log_.info("state stream ended", {{"error", result ? "" : result.error().what}});
@@ -72,11 +73,20 @@ class SidecarLinks::Link {
     }
     const auto news = owner_.book_.hear(address_.cluster, *std::move(state), owner_.clock_.now());
     if (!news) return complain(news.error().what);
-    if (!heard_any_) log_.info("state stream begins");
+    if (!heard_any_) {
+      log_.info("state stream begins");
+      note_refusal({});
+    }
     heard_any_ = true;
     last_error_.clear();
     if (*news == SidecarBook::News::kChange) owner_.changed_(address_.cluster, Duration::zero());
     if (*news == SidecarBook::News::kProgress) owner_.changed_(address_.cluster, kProgressPause);
+  }
+
+  void note_refusal(std::string refusal) {
+    const bool news =
+        owner_.book_.note_refusal(address_.cluster, address_.pod, std::move(refusal), owner_.clock_.now());
+    if (news) owner_.changed_(address_.cluster, Duration::zero());
   }
 
   void complain(const std::string& what) {

@@ -53,4 +53,11 @@ Result<std::uint64_t> FileSource::size() {
   return static_cast<std::uint64_t>(facts.st_size);
 }
 
+Result<FileIdentity> FileSource::identity() const {
+  struct stat facts{};
+  if (::fstat(descriptor_, &facts) != 0)
+    return fail(ErrorKind::kRetry, "stat {}: {}", path_.string(), std::strerror(errno));
+  return FileIdentity{static_cast<std::uint64_t>(facts.st_dev), static_cast<std::uint64_t>(facts.st_ino)};
+}
+
 }  // namespace baton::binlog

@@ -21,6 +21,14 @@ class ByteSource {
   [[nodiscard]] virtual Result<std::uint64_t> size() = 0;
 };
 
+/// Which file it is, whatever its name.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+
 /// A file opened for reading. Not synchronised.
 class FileSource final : public ByteSource {
  public:
@@ -33,6 +41,8 @@ class FileSource final : public ByteSource {
 
   [[nodiscard]] Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) override;
   [[nodiscard]] Result<std::uint64_t> size() override;
+  /// Errors: kRetry.
+  [[nodiscard]] Result<FileIdentity> identity() const;
 
  private:
   FileSource(std::filesystem::path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}

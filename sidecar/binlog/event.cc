@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 
 #include "engine/base/ensure.h"
+#include "sidecar/binlog/load.h"
 #include "sidecar/bytes/byte_reader.h"
 
 namespace baton::binlog {
@@ -43,15 +45,15 @@ bool is_tag(std::string_view text) {
   return !text.empty() && text.size() <= kTagLengthMax && starts(text.front()) && std::ranges::all_of(text, goes_on);
 }
 
-/// A varint length and a tag of that length; empty for an untagged source.
-Result<std::string> read_tag(ByteReader& reader) {
+/// A varint length and a tag of that length; empty for an untagged source. Lives as long as the bytes do.
+Result<std::string_view> read_tag(ByteReader& reader) {
   std::uint64_t length = 0;
   std::string_view tag;
   if (!reader.read_varint(length)) return too_short("the length of a tag");
   if (length > kTagLengthMax) return fail(ErrorKind::kCorrupt, "a tag of {} characters", length);
   if (!reader.read_string(static_cast<std::size_t>(length), tag)) return too_short("a tag");
   if (!tag.empty() && !is_tag(tag)) return fail(ErrorKind::kCorrupt, "a tag with characters that tags cannot have");
-  return std::string(tag);
+  return tag;
 }
 
 Result<void> check_number(std::int64_t number) {
@@ -111,30 +113,29 @@ enum class TaggedField : std::uint64_t {
 };
 
 /// Each byte of the uuid is an integer of its own here.
-bool read_uuid_of_varints(ByteReader& reader, std::string& uuid) {
-  std::array<std::uint8_t, kUuidBytes> bytes{};
-  for (std::uint8_t& byte : bytes) {
+bool read_uuid_of_varints(ByteReader& reader, std::array<std::uint8_t, kUuidBytes>& uuid) {
+  for (std::uint8_t& byte : uuid) {
     std::uint64_t value = 0;
     if (!reader.read_varint(value) || value > 0xFF) return false;
     byte = static_cast<std::uint8_t>(value);
   }
-  uuid = uuid_text(bytes);
   return true;
 }
 
-Result<void> read_tagged_field(ByteReader& reader, TaggedField field, GtidEvent& event) {
+Result<void> read_tagged_field(ByteReader& reader, TaggedField field, RawGtid& event) {
   std::uint64_t unsigned_value = 0;
   std::int64_t signed_value = 0;
   bool done = false;
   switch (field) {
-    case TaggedField::kUuid: done = read_uuid_of_varints(reader, event.source.uuid); break;
+    case TaggedField::kUuid: done = read_uuid_of_varints(reader, event.uuid); break;
     case TaggedField::kNumber: done = reader.read_varint_signed(event.number); break;
     case TaggedField::kTransactionLength: done = reader.read_varint(event.transaction_length); break;
     case TaggedField::kLastCommitted:
     case TaggedField::kSequenceNumber: done = reader.read_varint_signed(signed_value); break;
     case TaggedField::kTag: {
       TRY(tag, read_tag(reader));
-      event.source.tag = std::move(tag);
+      std::ranges::copy(tag, event.tag.begin());
+      event.tag_length = static_cast<std::uint8_t>(tag.size());
       return {};
     }
     default: done = reader.read_varint(unsigned_value); break;
@@ -146,13 +147,14 @@ Result<void> read_tagged_field(ByteReader& reader, TaggedField field, GtidEvent&
 }  // namespace
 
 EventHeader read_header(std::span<const std::byte> header) {
-  ByteReader reader(header);
-  EventHeader read;
-  std::uint8_t type = 0;
-  ENSURE(reader.read_u32(read.timestamp) && reader.read_u8(type) && reader.read_u32(read.server_id) &&
-         reader.read_u32(read.length) && reader.read_u32(read.log_pos) && reader.read_u16(read.flags));
-  read.type = static_cast<EventType>(type);
-  return read;
+  ENSURE(header.size() >= EventHeader::kLength);
+  const std::byte* at = header.data();
+  return EventHeader{.timestamp = load<std::uint32_t>(at),
+                     .type = static_cast<EventType>(load<std::uint8_t>(at + 4)),
+                     .server_id = load<std::uint32_t>(at + 5),
+                     .length = load<std::uint32_t>(at + EventHeader::kLengthOffset),
+                     .log_pos = load<std::uint32_t>(at + 13),
+                     .flags = load<std::uint16_t>(at + EventHeader::kFlagsOffset)};
 }
 
 Result<FormatDescription> read_format_description(std::span<const std::byte> body) {
@@ -196,7 +198,7 @@ Result<GtidSet> read_previous_gtids(std::span<const std::byte> body) {
     if (!read_uuid(reader, source.uuid)) return too_short("PREVIOUS_GTIDS");
     if (has_tags) {
       TRY(tag, read_tag(reader));
-      source.tag = std::move(tag);
+      source.tag = tag;
     }
     TRY_VOID(read_intervals(reader, source, set));
   }
@@ -206,21 +208,25 @@ Result<GtidSet> read_previous_gtids(std::span<const std::byte> body) {
   return set;
 }
 
-Result<GtidEvent> read_gtid(std::span<const std::byte> body) {
+GtidSource RawGtid::source() const { return {uuid_text(uuid), std::string(tag.data(), tag_length)}; }
+
+Result<RawGtid> read_raw_gtid(std::span<const std::byte> body) {
   ByteReader reader(body);
-  GtidEvent event;
+  RawGtid event;
   std::uint8_t flags = 0;
   std::uint64_t number = 0;
-  if (!reader.read_u8(flags) || !read_uuid(reader, event.source.uuid) || !reader.read_u64(number)) {
+  std::span<const std::byte> uuid;
+  if (!reader.read_u8(flags) || !reader.read_bytes(kUuidBytes, uuid) || !reader.read_u64(number)) {
     return too_short("GTID");
   }
+  std::memcpy(event.uuid.data(), uuid.data(), kUuidBytes);
   event.number = static_cast<std::int64_t>(number);
   TRY_VOID(check_number(event.number));
   event.transaction_length = read_transaction_length(reader);
   return event;
 }
 
-Result<GtidEvent> read_gtid_tagged(std::span<const std::byte> body) {
+Result<RawGtid> read_raw_gtid_tagged(std::span<const std::byte> body) {
   constexpr std::uint64_t kSerializationVersion = 1;
   constexpr auto kLastKnown = std::to_underlying(TaggedField::kCommitGroupTicket);
   ByteReader reader(body);
@@ -237,7 +243,8 @@ Result<GtidEvent> read_gtid_tagged(std::span<const std::byte> body) {
   if (size != body.size()) {
     return fail(ErrorKind::kCorrupt, "GTID_TAGGED of {} bytes says that it has {}", body.size(), size);
   }
-  GtidEvent event;
+  RawGtid event;
+  bool has_uuid = false;
   std::optional<std::uint64_t> previous;
   while (reader.remaining() > 0) {
     std::uint64_t field = 0;
@@ -246,11 +253,22 @@ Result<GtidEvent> read_gtid_tagged(std::span<const std::byte> body) {
     // Simple fields carry no length, so that nothing behind an unknown one can be found; the known ones came before it.
     if (field > kLastKnown) break;
     TRY_VOID(read_tagged_field(reader, static_cast<TaggedField>(field), event));
+    has_uuid = has_uuid || static_cast<TaggedField>(field) == TaggedField::kUuid;
     previous = field;
   }
-  if (event.source.uuid.empty()) return fail(ErrorKind::kCorrupt, "GTID_TAGGED has no uuid");
+  if (!has_uuid) return fail(ErrorKind::kCorrupt, "GTID_TAGGED has no uuid");
   TRY_VOID(check_number(event.number));
   return event;
+}
+
+Result<GtidEvent> read_gtid(std::span<const std::byte> body) {
+  TRY(raw, read_raw_gtid(body));
+  return GtidEvent{raw.source(), raw.number, raw.transaction_length};
+}
+
+Result<GtidEvent> read_gtid_tagged(std::span<const std::byte> body) {
+  TRY(raw, read_raw_gtid_tagged(body));
+  return GtidEvent{raw.source(), raw.number, raw.transaction_length};
 }
 
 Result<QueryEvent> read_query(std::span<const std::byte> body) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -51,11 +52,14 @@ enum class EventType : std::uint8_t {
 
 /// Bits of EventHeader::flags (binlog_event.h).
 inline constexpr std::uint16_t kFlagInUse = 0x1;       ///< On the FORMAT_DESCRIPTION of a file that was not closed.
+inline constexpr std::uint16_t kFlagRelayLog = 0x40;   ///< A replica wrote the event for its own relay log.
 inline constexpr std::uint16_t kFlagIgnorable = 0x80;  ///< A reader that does not know the event may pass it.
 
 /// The 19 bytes before every event's body (binlog_event.h LOG_EVENT_HEADER_LEN).
 struct EventHeader {
   static constexpr std::size_t kLength = 19;
+  static constexpr std::size_t kLengthOffset = 9;
+  static constexpr std::size_t kFlagsOffset = 17;
 
   std::uint32_t timestamp = 0;  ///< Seconds since 1970.
   EventType type{};             ///< May be a value that the enumeration does not name.
@@ -75,11 +79,25 @@ struct FormatDescription {
   ChecksumAlgorithm checksum = ChecksumAlgorithm::kNone;
 };
 
-/// What a GTID or GTID_TAGGED event says.
+/// What a GTID or GTID_TAGGED event says, in the form that costs nothing to read.
+struct RawGtid {
+  std::array<std::uint8_t, 16> uuid{};
+  std::array<char, 32> tag{};
+  std::uint8_t tag_length = 0;
+  std::int64_t number = 0;
+  /// The bytes of all events of the transaction, this one and the checksums included; 0 when not told.
+  std::uint64_t transaction_length = 0;
+
+  [[nodiscard]] bool same_source(const RawGtid& other) const {
+    return uuid == other.uuid && tag_length == other.tag_length && tag == other.tag;
+  }
+  [[nodiscard]] GtidSource source() const;
+};
+
+/// The same as text.
 struct GtidEvent {
   GtidSource source;
   std::int64_t number = 0;
-  /// The bytes of all events of the transaction, this one and the checksums included; 0 when not told.
   std::uint64_t transaction_length = 0;
 };
 
@@ -99,8 +117,10 @@ struct QueryEvent {
 /// A PREVIOUS_GTIDS body, plain or tagged: the set of everything executed and logged before this file.
 [[nodiscard]] Result<GtidSet> read_previous_gtids(std::span<const std::byte> body);
 /// A GTID body (type 33).
+[[nodiscard]] Result<RawGtid> read_raw_gtid(std::span<const std::byte> body);
 [[nodiscard]] Result<GtidEvent> read_gtid(std::span<const std::byte> body);
 /// A GTID_TAGGED body (type 42), a message of mysql::serialization.
+[[nodiscard]] Result<RawGtid> read_raw_gtid_tagged(std::span<const std::byte> body);
 [[nodiscard]] Result<GtidEvent> read_gtid_tagged(std::span<const std::byte> body);
 /// A QUERY body or the beginning of one.
 [[nodiscard]] Result<QueryEvent> read_query(std::span<const std::byte> body);

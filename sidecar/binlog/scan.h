@@ -5,11 +5,11 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "engine/base/result.h"
 #include "engine/gtid/gtid_set.h"
 #include "sidecar/binlog/byte_source.h"
+#include "sidecar/binlog/index_file.h"
 
 namespace baton::binlog {
 
@@ -64,18 +64,13 @@ struct BinlogScan {
 /// SET gtid_purged) is in no PREVIOUS_GTIDS. The caller unites the scan with what it knows of that.
 ///
 /// Errors: kCorrupt (file, offset, reason), kUnsafe for encrypted files and for forms that only a newer server writes,
-/// kNotFound without an index, kRetry when the disk refuses or mysqld purged
-/// a file during the scan, kCancelled after a stop.
+/// kNotFound without an index, kRetry when the disk refuses or mysqld purged a file during the scan, kCancelled after a
+/// stop.
 [[nodiscard]] Result<BinlogScan> scan_binlogs(const std::filesystem::path& index_file, const ScanOptions& options = {});
 
 /// The same from the newest file alone: its PREVIOUS_GTIDS stand for all files before it. Goes back to the newest file
 /// that has them when the newest of all ends within its head (the server died while it began the file).
 [[nodiscard]] Result<BinlogScan> scan_newest(const std::filesystem::path& index_file, const ScanOptions& options = {});
-
-/// The files that an index lists, oldest first, names resolved. Errors: kNotFound, kRetry; kCorrupt when it is empty or
-/// its last line is cut.
-[[nodiscard]] Result<std::vector<std::filesystem::path>> read_index(const std::filesystem::path& index_file,
-                                                                    const std::filesystem::path& data_directory);
 
 /// What one log file proves.
 struct FileScan {

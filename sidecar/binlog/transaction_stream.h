@@ -20,8 +20,8 @@ struct LogBegin {
   ChecksumAlgorithm checksum = ChecksumAlgorithm::kCrc32;
 };
 
-/// Raw bytes of complete transactions, byte-identical to the log, in order. A chunk may end inside of an event, but never
-/// inside of an event's header; the next chunk goes on there. Valid until the next call of next().
+/// Raw bytes of complete transactions, byte-identical to the log, in order. A chunk may end inside of an event, but
+/// never inside of an event's header; the next chunk goes on there. Valid until the next call of next().
 struct Chunk {
   std::span<const std::byte> bytes;
 };

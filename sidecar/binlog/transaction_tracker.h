@@ -18,9 +18,10 @@ namespace baton::binlog {
 ///                      | begin { change } end )
 ///   gtid        = GTID | GTID_TAGGED | ANONYMOUS_GTID
 ///   begin       = QUERY "BEGIN" | QUERY "XA START …"
-///   end         = XID | XA_PREPARE (XA COMMIT … ONE PHASE too) | QUERY "COMMIT" | QUERY "ROLLBACK" | QUERY "XA
-///   ROLLBACK …" change      = rows, table maps, any other QUERY (SAVEPOINT, ROLLBACK TO, XA END, …) noise       =
-///   events that the flag IGNORABLE lets a reader pass; they may stand inside transactions too
+///   end         = XID | XA_PREPARE (XA COMMIT … ONE PHASE too) | QUERY "COMMIT" | QUERY "ROLLBACK"
+///               | QUERY "XA ROLLBACK …"
+///   change      = rows, table maps, any other QUERY (SAVEPOINT, ROLLBACK TO, XA END, …)
+///   noise       = events that the flag IGNORABLE lets a reader pass; they may stand inside transactions too
 ///
 /// Variables of the next statement (INTVAR, RAND, USER_VAR) stand before a statement or a change. As
 /// Transaction_boundary_parser does it (libs/mysql/binlog/event/trx_boundary_parser.cpp, 9.x), but what that one only
@@ -37,8 +38,13 @@ class TransactionTracker {
   /// Errors: kCorrupt when the event cannot stand here; kUnsafe for an unknown event that must not be passed.
   [[nodiscard]] Result<Effect> feed(const EventHeader& header, std::string_view query);
 
+  /// Forgets an open transaction: what is fed next stands outside of any.
+  void drop() { state_ = State::kOutside; }
+
   /// Whether a transaction has begun and not ended.
   [[nodiscard]] bool is_open() const { return state_ != State::kOutside; }
+  /// Whether it has said BEGIN or XA START.
+  [[nodiscard]] bool is_inside() const { return state_ == State::kInside; }
 
  private:
   enum class State : std::uint8_t {

@@ -27,7 +27,8 @@ int status_of(const wire::OrderResult& result) {
 
 }  // namespace
 
-Result<std::unique_ptr<ApiServer>> ApiServer::start(Member& member, Orders& orders, Metrics& metrics, Logger log) {
+Result<std::unique_ptr<ApiServer>> ApiServer::start(Member& member, Orders& orders, Metrics& metrics,
+                                                     const Logger& log) {
   const Config& config = member.config();
   std::unique_ptr<ApiServer> server(new ApiServer(member, orders, metrics));
   ApiServer* const self = server.get();

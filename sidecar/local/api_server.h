@@ -24,7 +24,7 @@ class ApiServer {
  public:
   /// Errors: those of HttpListener::start.
   [[nodiscard]] static Result<std::unique_ptr<ApiServer>> start(Member& member, Orders& orders, Metrics& metrics,
-                                                                Logger log);
+                                                                const Logger& log);
   ~ApiServer();
   ApiServer(const ApiServer&) = delete;
   ApiServer& operator=(const ApiServer&) = delete;

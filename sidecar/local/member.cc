@@ -68,7 +68,7 @@ Result<void> ensure_auto_cnf(const fs::path& data_directory, const std::string& 
               uuid);
 }
 
-Result<std::unique_ptr<Member>> Member::start(const Config& config, const Clock& clock, Logger log) {
+Result<std::unique_ptr<Member>> Member::start(const Config& config, const Clock& clock, const Logger& log) {
   TRY_VOID(make_private_folder(config.socket_directory()));
   TRY(sidecar_id, random_uuid());
   auto record = load_or_make(config, EpochFile(config.state_directory()));

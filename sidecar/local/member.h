@@ -30,7 +30,8 @@ namespace baton::sidecar {
 class Member {
  public:
   /// Reads the epoch file or makes the first one, looks for a running mysqld, opens the gate's socket.
-  [[nodiscard]] static Result<std::unique_ptr<Member>> start(const Config& config, const Clock& clock, Logger log);
+  [[nodiscard]] static Result<std::unique_ptr<Member>> start(const Config& config, const Clock& clock,
+                                                             const Logger& log);
   ~Member();
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;

@@ -1,14 +1,17 @@
 #include "sidecar/local/process_watch.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <format>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -36,14 +39,11 @@ bool is_mysqld_of(std::string_view command_line, std::string_view data_argument)
   return command_line.contains(part);
 }
 
-/// PF_EXITING in the flags of one thread.
-bool is_thread_ending(const std::filesystem::path& task) {
+/// PF_EXITING in a thread's line of /proc.
+bool says_exiting(std::string_view stat) {
   constexpr std::uint32_t kExiting = 0x4;
-  const auto stat = read_small_file(task / "stat", kMaxStat);
-  // A thread that is gone has ended.
-  if (!stat) return stat.error().kind == ErrorKind::kNotFound;
   // The name stands in parentheses and may hold some of its own. Behind it: state and five numbers, then the flags.
-  std::string_view rest = *stat;
+  std::string_view rest = stat;
   rest.remove_prefix(std::min(rest.rfind(')') + 1, rest.size()));
   for (int field = 0; field < 7; ++field) rest.remove_prefix(std::min(rest.find(' ') + 1, rest.size()));
   std::uint32_t flags = 0;
@@ -51,12 +51,25 @@ bool is_thread_ending(const std::filesystem::path& task) {
   return read.ec == std::errc{} && (flags & kExiting) != 0;
 }
 
+bool is_thread_ending(const std::filesystem::path& task) {
+  const auto stat = read_small_file(task / "stat", kMaxStat);
+  // A thread that is gone has ended.
+  return stat ? says_exiting(*stat) : stat.error().kind == ErrorKind::kNotFound;
+}
+
+std::string first_thread(int pid) { return std::format("/proc/{0}/task/{0}/stat", pid); }
+
+/// The same of an open line. It is the usual answer, many times a second.
+bool first_thread_is_ending(const Descriptor& stat) {
+  std::array<char, kMaxStat> line;
+  const auto count = ::pread(stat.get(), line.data(), line.size(), 0);
+  return count > 0 && says_exiting({line.data(), static_cast<std::size_t>(count)});
+}
+
 }  // namespace
 
 bool is_ending(int pid) {
   const std::filesystem::path tasks = std::filesystem::path("/proc") / std::to_string(pid) / "task";
-  // The first thread alone is the usual answer.
-  if (!is_thread_ending(tasks / std::to_string(pid))) return false;
   std::error_code error;
   std::size_t seen = 0;
   for (std::filesystem::directory_iterator entry(tasks, error), end; !error && entry != end; entry.increment(error)) {
@@ -116,9 +129,10 @@ bool ProcessWatch::send_signal(int signal) {
 bool ProcessWatch::wait_for_end(int process, int pid) const {
   std::array<pollfd, 2> fds = {pollfd{wake_.get(), POLLIN, 0}, pollfd{process, POLLIN, 0}};
   const int limit = process < 0 ? -1 : static_cast<int>(kGlance.count());
+  const Descriptor stat(::open(first_thread(pid).c_str(), O_RDONLY | O_CLOEXEC));
   // The flags are read while the pidfd is silent: then the number is still this process's.
   while (::poll(fds.data(), fds.size(), limit) == 0) {
-    if (is_ending(pid)) return true;
+    if (first_thread_is_ending(stat) && is_ending(pid)) return true;
   }
   return fds[1].revents != 0;
 }

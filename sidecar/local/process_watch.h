@@ -17,8 +17,8 @@ namespace baton::sidecar {
 [[nodiscard]] Result<std::optional<int>> find_mysqld(const std::filesystem::path& data_directory);
 
 /// Whether no thread of this process will ever run its own code again: each has the kernel's flag PF_EXITING
-/// (include/linux/sched.h, field 9 of proc_pid_stat(5)), which is set at the beginning of its end and never cleared. The
-/// process itself may stay for long: the kernel gives its memory back first, 150 ms for each GiB (seconds for a big
+/// (include/linux/sched.h, field 9 of proc_pid_stat(5)), which is set at the beginning of its end and never cleared.
+/// The process itself may stay for long: the kernel gives its memory back first, 150 ms for each GiB (seconds for a big
 /// buffer pool), and only then closes its sockets and lets a pidfd tell. False when /proc does not say.
 [[nodiscard]] bool is_ending(int pid);
 
@@ -27,7 +27,7 @@ namespace baton::sidecar {
 class ProcessWatch {
  public:
   /// How often the threads' flags are looked at: one read of a few microseconds.
-  static constexpr std::chrono::milliseconds kGlance{10};
+  static constexpr std::chrono::milliseconds kGlance{20};
 
   /// `on_end(pid)` is called on the watch's own thread, once for each watched process.
   explicit ProcessWatch(std::function<void(int pid)> on_end);

@@ -192,7 +192,7 @@ std::string upper_trimmed(std::string_view text) {
 
 /// "ON", "OFF", or the text itself.
 std::string switch_of(std::string_view text) {
-  const std::string value = upper_trimmed(text);
+  std::string value = upper_trimmed(text);
   if (value == "1" || value == "YES" || value == "TRUE" || value == "ON") return "ON";
   if (value == "0" || value == "NO" || value == "FALSE" || value == "OFF") return "OFF";
   return value;

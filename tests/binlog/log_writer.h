@@ -15,13 +15,44 @@ class LogWriter {
   static constexpr std::string_view kUuid = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
   static constexpr std::string_view kOtherUuid = "00000000-0000-0000-0000-000000000001";
 
-  explicit LogWriter(bool in_use = true, bool checksum = true) : checksum_(checksum) {
+  explicit LogWriter(bool in_use = true, bool checksum = true) {
     bytes_ =
         "\xFE"
         "bin";
-    std::string body = number(4, 2) + std::string("9.7.4").append(45, '\0') + number(0, 4) + number(19, 1);
+    description(checksum, in_use ? 1 : 0);
+  }
+
+  /// A relay log: the replica's own FORMAT_DESCRIPTION.
+  static LogWriter relay(bool checksum = true) {
+    LogWriter writer;
+    writer.bytes_.resize(4);
+    writer.description(checksum, 0x40);
+    return writer;
+  }
+
+  /// What a receiver writes for a new connection: ROTATE with the place in the source's file, and the source's
+  /// FORMAT_DESCRIPTION. `checksum`: what the source uses from here on.
+  LogWriter& connection(std::uint64_t source_position, bool checksum = true) {
+    shift_ = source_position - bytes_.size();
+    event(4, number(source_position, 8) + "source.000001", 0x20);
+    shift_ = 126 - bytes_.size();
+    description(checksum, 0);
+    shift_ = source_position - bytes_.size();
+    return *this;
+  }
+
+  /// What follows stands at `offset` of a longer file.
+  LogWriter& place(std::uint64_t offset) {
+    shift_ = offset - bytes_.size();
+    return *this;
+  }
+
+  LogWriter& description(bool checksum, int flags) {
+    checksum_ = checksum;
+    std::string body = number(4, 2) + std::string("9.7.4").append(45, '\0') + number(1'700'000'000, 4) + number(19, 1);
     body += std::string(42, '\x07') + number(checksum ? 1 : 0, 1);
-    event(15, body, in_use ? 1 : 0, true);
+    event(15, body, flags, true);
+    return *this;
   }
 
   [[nodiscard]] const std::string& bytes() const { return bytes_; }
@@ -104,7 +135,7 @@ class LogWriter {
   void event(int type, const std::string& body, int flags = 0, bool always_checksum = false) {
     const bool with_checksum = checksum_ || always_checksum;
     const std::size_t length = 19 + body.size() + (with_checksum ? 4 : 0);
-    const std::uint64_t end = bytes_.size() + length;
+    const std::uint64_t end = bytes_.size() + length + shift_;
     const auto header = [&](int header_flags) {
       return number(1'700'000'000, 4) + number(static_cast<std::uint64_t>(type), 1) + number(7, 4) + number(length, 4) +
              number(end & 0xFFFF'FFFF, 4) + number(static_cast<std::uint64_t>(header_flags), 2);
@@ -139,7 +170,6 @@ class LogWriter {
     return bytes;
   }
 
- private:
   static std::uint32_t crc32(const std::string& bytes) {
     std::uint32_t crc = 0xFFFF'FFFF;
     for (const char c : bytes) {
@@ -149,7 +179,9 @@ class LogWriter {
     return ~crc;
   }
 
-  bool checksum_;
+ private:
+  bool checksum_ = true;
+  std::uint64_t shift_ = 0;  ///< What log_pos has more than the place in this file, modulo 2^32.
   std::string bytes_;
   std::uint64_t head_end_ = 0;
   std::string open_;

@@ -3,31 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <fstream>
 
 #include "tests/binlog/log_writer.h"
+#include "tests/binlog/memory_source.h"
 
 namespace baton::binlog {
 namespace {
 
 using test::LogWriter;
 
-class MemorySource final : public ByteSource {
- public:
-  explicit MemorySource(std::string_view bytes) : bytes_(bytes) {}
-
-  Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) override {
-    const auto at = std::min<std::size_t>(static_cast<std::size_t>(offset), bytes_.size());
-    const std::size_t count = std::min(into.size(), bytes_.size() - at);
-    std::memcpy(into.data(), bytes_.data() + at, count);
-    return count;
-  }
-  Result<std::uint64_t> size() override { return bytes_.size(); }
-
- private:
-  std::string_view bytes_;
-};
+using test::MemorySource;
 
 Result<FileScan> scan_bytes(std::string_view bytes, bool is_newest = true) {
   MemorySource source(bytes);

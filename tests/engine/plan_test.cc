@@ -266,6 +266,18 @@ TEST(Start, TheEndOfAPodThatTheKubeletReportedIsProof) {
   EXPECT_TRUE(sample.decide().record);
 }
 
+TEST(Start, RefusedCredentialsExplainASilenceAndProveNothing) {
+  Sample sample;
+  sample.recorded.failover.reset();
+  sample.at(0).heard = false;
+  sample.at(0).report->process = engine::Process::kRunning;
+  sample.at(0).refusal = "it answered 401";
+  const Decision decision = sample.decide();
+  EXPECT_EQ(decision.state, ClusterState::kPrimaryUnknown);
+  EXPECT_TRUE(decision.message.contains("(it answered 401)")) << decision.message;
+  EXPECT_FALSE(decision.record);
+}
+
 TEST(Replicas, ADonorIsPermittedToBeClonedFirstAndForbiddenAfterwards) {
   Sample sample(4, 1);
   sample.recorded.ackers = {identity(1), identity(2)};

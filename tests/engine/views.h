@@ -79,6 +79,7 @@ struct Sample {
             .pod_uid = identity(i).pod_uid,
             .address = std::format("10.0.0.{}", i),
             .pod_trouble = {},
+            .refusal = {},
             .role_label = {},
             .heard = true,
             .report = report,

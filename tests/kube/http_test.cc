@@ -75,7 +75,7 @@ TEST_F(HttpTest, WrongNameIsRefused) {
   options.verify_name = "shop-1";
   const auto answer = HttpCpprest(options, kClock).send(context(), {});
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, ErrorKind::kTerminal) << answer.error().what;
+  EXPECT_EQ(answer.error().kind, ErrorKind::kDenied) << answer.error().what;
 }
 
 TEST_F(HttpTest, AddressAloneIsNotAName) {
@@ -84,7 +84,7 @@ TEST_F(HttpTest, AddressAloneIsNotAName) {
   options.verify_name.clear();
   const auto answer = HttpCpprest(options, kClock).send(context(), {});
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, ErrorKind::kTerminal) << answer.error().what;
+  EXPECT_EQ(answer.error().kind, ErrorKind::kDenied) << answer.error().what;
 }
 
 TEST_F(HttpTest, WrongAuthorityIsRefused) {
@@ -93,7 +93,7 @@ TEST_F(HttpTest, WrongAuthorityIsRefused) {
   options.ca_pem = Authority().pem();
   const auto answer = HttpCpprest(options, kClock).send(context(), {});
   ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, ErrorKind::kTerminal) << answer.error().what;
+  EXPECT_EQ(answer.error().kind, ErrorKind::kDenied) << answer.error().what;
 }
 
 TEST_F(HttpTest, UnusableAuthorityIsOurOwnMistake) {
@@ -192,7 +192,7 @@ TEST_F(HttpTest, LinesArriveAsTheyAreWritten) {
   ASSERT_TRUE(result) << result.error().what;
   ASSERT_EQ(arrived.size(), written.size());
   writer.join();
-  // A line that waits for company, or for a delayed acknowledgement, takes 40 ms each time; a busy machine only sometimes.
+  // A line that waits for company or a delayed acknowledgement takes 40 ms each time; a busy machine does so rarely.
   std::vector<std::chrono::nanoseconds> took;
   for (std::size_t i = 1; i < written.size(); ++i) took.push_back(arrived[i] - written[i]);
   std::ranges::sort(took);

@@ -126,6 +126,17 @@ TEST_F(SidecarBookTest, TheWatchdogTellsOnceThatAMemberGrewSilent) {
   EXPECT_EQ(hear(replica(2), kStart + seconds(10)), News::kChange);
 }
 
+TEST_F(SidecarBookTest, ARefusalStandsUntilItIsTakenBackOrOld) {
+  EXPECT_EQ(book_.refusal(kShop, "shop-1", kStart), "");
+  EXPECT_TRUE(book_.note_refusal(kShop, "shop-1", "401\n", kStart));
+  EXPECT_FALSE(book_.note_refusal(kShop, "shop-1", "401", kStart + seconds(1)));
+  EXPECT_EQ(book_.refusal(kShop, "shop-1", kStart + seconds(2)), "401");
+  EXPECT_EQ(book_.refusal(kShop, "shop-1", kStart + seconds(17)), "");
+  EXPECT_TRUE(book_.note_refusal(kShop, "shop-1", "401", kStart + seconds(20)));
+  EXPECT_TRUE(book_.note_refusal(kShop, "shop-1", "", kStart + seconds(21)));
+  EXPECT_EQ(book_.refusal(kShop, "shop-1", kStart + seconds(21)), "");
+}
+
 TEST_F(SidecarBookTest, AnUnreadableGtidSetIsNotHeard) {
   auto broken = replica(1);
   broken.sql->gtid_executed = "nonsense";

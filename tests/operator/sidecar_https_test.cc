@@ -48,6 +48,10 @@ class HttpsSidecar {
     return {
         .cluster = kShop, .ordinal = Ordinal(0), .pod = "shop-0", .pod_uid = PodUid("pod-uid"), .address = "127.0.0.1"};
   }
+  void take_token(const std::string& token) {
+    const std::scoped_lock lock(mutex_);
+    token_ = token;
+  }
   void end_streams() {
     const std::scoped_lock lock(mutex_);
     for (const auto& stream : streams_) stream.close();
@@ -58,8 +62,10 @@ class HttpsSidecar {
 
   HttpReply answer(const HttpRequest& request) {
     const auto token = request.headers.find("authorization");
-    if (token == request.headers.end() || token->second != "Bearer secret") return HttpResponse{.status = 401};
     const std::scoped_lock lock(mutex_);
+    if (token == request.headers.end() || token->second != "Bearer " + token_) {
+      return HttpResponse{.status = 401, .body = "a bearer token is needed\n", .content_type = "text/plain"};
+    }
     if (request.path_and_query == "/v1/state") {
       LineStream stream;
       streams_.push_back(stream);
@@ -84,6 +90,7 @@ class HttpsSidecar {
   }();
   desired::CertifiedKey authority_;
   std::mutex mutex_;
+  std::string token_ = "secret";
   std::vector<LineStream> streams_;
   wire::MemberState state_ = [] {
     wire::MemberState state{.member = "shop-0", .pod_uid = "pod-uid", .boot_id = "boot", .sidecar_id = "a"};
@@ -161,10 +168,27 @@ TEST_F(SidecarHttpsTest, ARefusalIsAnAnswer) {
   EXPECT_EQ(result->error, "revision 9 is held");
 }
 
+TEST_F(SidecarHttpsTest, ARefusedTokenIsNotedUntilItIsTaken) {
+  sidecar_.take_token("another");
+  const auto denied = client_.give(context(), HttpsSidecar::address(), order(wire::Fence{}));
+  ASSERT_FALSE(denied.has_value());
+  EXPECT_EQ(denied.error().kind, ErrorKind::kDenied);
+  links_.want(kShop, {HttpsSidecar::address()});
+  ASSERT_TRUE(wait_for_news(1));
+  EXPECT_TRUE(book_.refusal(kShop, "shop-0", clock_.now()).ends_with("answered 401: a bearer token is needed"));
+  EXPECT_TRUE(book_.entries(kShop, clock_.now()).empty());
+  sidecar_.take_token("secret");
+  ASSERT_TRUE(wait_for_news(2));
+  EXPECT_EQ(book_.refusal(kShop, "shop-0", clock_.now()), "");
+  links_.want(kShop, {});
+}
+
 TEST_F(SidecarHttpsTest, AMemberOfAnotherNameIsNotBelieved) {
   SidecarAddress other = HttpsSidecar::address();
   other.pod = "shop-1";
-  EXPECT_FALSE(client_.give(context(), other, order(wire::Fence{})).has_value());
+  const auto result = client_.give(context(), other, order(wire::Fence{}));
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().kind, ErrorKind::kDenied);
 }
 
 }  // namespace

@@ -130,6 +130,16 @@ TEST_F(ReportTest, WhatTheApiServerRefusedIsTheReasonOfReady) {
   EXPECT_EQ(condition(status, "Ready")["message"], "StatefulSet shop: spec.affinity is wrong");
 }
 
+TEST_F(ReportTest, MembersThatRefuseTheTokenAreNamed) {
+  EXPECT_EQ(condition(report({}, "t1"), "SecretsRolling")["status"], "False");
+  observed_.members.push_back({.ordinal = Ordinal(0), .pod = "shop-0"});
+  observed_.members.push_back({.ordinal = Ordinal(2), .pod = "shop-2", .refusal = "it answered 401"});
+  const Json rolling = condition(report({}, "t1"), "SecretsRolling");
+  EXPECT_EQ(rolling["status"], "True");
+  EXPECT_EQ(rolling["reason"], "MountsBehind");
+  EXPECT_TRUE(rolling["message"].get<std::string>().starts_with("shop-2 and the operator do not take each other's"));
+}
+
 TEST_F(ReportTest, TheRecordIsNotTouched) {
   Json status;
   put_recorded(status, recorded_, kShop);

@@ -3,14 +3,16 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../env/common.sh"
 cd "$REPO" || exit
 
-faults=0
+# One line for each broken rule: rule runs at the end of a pipe, in a shell of its own.
+broken="$(mktemp)"
+trap 'rm -f "$broken"' EXIT
 # rule SENTENCE: standard input are offending lines; none means that the rule holds.
 rule() {
   local lines
   lines="$(cat)"
   [ -n "$lines" ] || return 0
   printf '%s\n%s\n' "rule broken: $1" "$lines"
-  faults=$((faults + 1))
+  echo "$1" >>"$broken"
 }
 
 mapfile -t sources < <(find engine operator sidecar e2e/ledger -name '*.h' -o -name '*.cc' | sort)
@@ -61,5 +63,5 @@ for readme in README.md */README.md; do
 done | rule "READMEs name files that exist" || true
 grep -rnIE '(^|[^/])\.\./shared|/work/' --include='*' . --exclude-dir=.git --exclude=rules.sh | rule "nothing names paths outside the repository" || true
 
-[ "$faults" = 0 ] || { echo "$faults rules broken"; exit 1; }
+[ ! -s "$broken" ] || { echo "$(wc -l <"$broken") rules broken"; exit 1; }
 echo "all rules hold over ${#sources[@]} source and ${#tests[@]} test files"

@@ -36,10 +36,10 @@ goes with it, by owner references.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get, patch]
-# What happened, for kubectl describe; repeated events are counted up.
+# What happened, for kubectl describe; repeated events are counted up. Read to tell why a volume is not bound.
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [list, create, patch]
 # The members' pods.
 - apiGroups: [apps]
   resources: [statefulsets]

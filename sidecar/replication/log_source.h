@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <variant>
+
+#include "engine/base/result.h"
+#include "engine/gtid/gtid_set.h"
+#include "sidecar/binlog/transaction_stream.h"
+
+namespace baton::replication {
+
+/// Why a receiver cannot be served from here, whatever it does: it is told with error 1236 and stops for good.
+struct Refusal {
+  enum class Reason {
+    kPurged,         ///< It lacks transactions that are in no log here any more.
+    kReceiverAhead,  ///< It has transactions of this server's own uuid that are in no log here.
+  };
+  Reason reason{};
+  GtidSet transactions;  ///< Those that are missing, on either side.
+};
+
+/// Where the binlog server gets transactions from. Thread-safe: each session calls it from its own thread. Streams may
+/// be used beside each other, each by one thread, and must not outlive the source.
+class LogSource {
+ public:
+  using Opened = std::variant<std::unique_ptr<binlog::TransactionStream>, Refusal>;
+  /// Undoes subscribe() when it goes; after that `wake` is not called any more, nor running.
+  class Subscription {
+   public:
+    virtual ~Subscription() = default;
+  };
+  struct Sets {
+    GtidSet executed;  ///< All that is known to be executed here: what can be served, and what was purged.
+    GtidSet purged;    ///< The part of it that is in no log any more.
+  };
+
+  virtual ~LogSource() = default;
+
+  /// A stream of what is here and not in `have`. Errors: kCorrupt and kUnsafe end the receiver for good, after any
+  /// other it tries again.
+  [[nodiscard]] virtual Result<Opened> open(const GtidSet& have) = 0;
+
+  /// For tools that ask: @@global.gtid_executed and gtid_purged.
+  [[nodiscard]] virtual Sets sets() = 0;
+
+  /// Calls `wake`, from any thread, whenever a stream that said CaughtUp may have more; too often does no harm. `wake`
+  /// must not block. Null: there is no such word here, and streams are asked again every BinlogServer::kPollInterval.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): those that override it keep it.
+  [[nodiscard]] virtual std::unique_ptr<Subscription> subscribe(std::function<void()> /*wake*/) { return nullptr; }
+};
+
+}  // namespace baton::replication

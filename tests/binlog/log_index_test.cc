@@ -1,0 +1,346 @@
+#include "sidecar/binlog/log_index.h"
+
+#include <algorithm>
+
+#include "tests/binlog/log_fixtures.h"
+#include "tests/binlog/log_folder.h"
+#include "tests/binlog/log_oracle.h"
+
+namespace baton::binlog {
+namespace {
+
+using test::LogOracle;
+using test::LogWriter;
+using test::set_of;
+
+const std::string kUuid(LogWriter::kUuid);
+
+class LogIndexTest : public test::LogFolder {
+ protected:
+  /// Two binary logs: 1-9 in the closed one, 10-18 in the newest.
+  void write_binlogs() {
+    write("binlog.000001", older_.bytes());
+    write("binlog.000002", newest_.bytes());
+    list("binlog.index", {"binlog.000001", "binlog.000002"});
+  }
+  void write_relay() {
+    write("relay.000004", relay_.bytes());
+    list("relay.index", {"relay.000004"});
+  }
+  [[nodiscard]] static std::shared_ptr<const LogSnapshot> read(LogIndex& index, const LogIndex::Step& step = {}) {
+    const auto done = index.advance(step);
+    EXPECT_TRUE(done) << done.error().what;
+    EXPECT_TRUE(done.value_or(true));
+    return index.snapshot();
+  }
+
+  LogWriter older_ = [] {
+    LogWriter writer = test::every_kind_binlog(false, 1);
+    writer.rotate();
+    return writer;
+  }();
+  LogWriter newest_ = test::every_kind_binlog(true, 10);
+  LogWriter relay_ = test::every_kind_relay(15);
+};
+
+TEST_F(LogIndexTest, KnowsBinlogsAndRelayLogs) {
+  write_binlogs();
+  write_relay();
+  LogIndex index(listings());
+  EXPECT_FALSE(index.snapshot()->is_complete);
+  const auto snapshot = read(index);
+  EXPECT_TRUE(snapshot->is_complete);
+  ASSERT_EQ(snapshot->logs.size(), 2U);
+  EXPECT_EQ(snapshot->logs[0].files.size(), 2U);
+  EXPECT_TRUE(snapshot->logs[0].has_oldest);
+  const GtidSet binlogs = LogOracle(older_.bytes()).gtids().united(LogOracle(newest_.bytes()).gtids());
+  const GtidSet relay = LogOracle(relay_.bytes()).gtids();
+  EXPECT_EQ(snapshot->executed, binlogs);
+  EXPECT_EQ(snapshot->received, relay);
+  EXPECT_EQ(snapshot->available, binlogs.united(relay));
+  EXPECT_TRUE(snapshot->problems.empty());
+  // Nothing changed: nothing is read, and the snapshot is the same.
+  EXPECT_EQ(read(index), snapshot);
+}
+
+TEST_F(LogIndexTest, EveryCutOfTheNewestFileOfADeadServer) {
+  write_binlogs();
+  write_relay();
+  const LogOracle oracle(newest_.bytes());
+  const GtidSet before = LogOracle(older_.bytes()).gtids();
+  const GtidSet relay = LogOracle(relay_.bytes()).gtids();
+  for (std::uint64_t cut = newest_.size();; --cut) {
+    std::filesystem::resize_file(folder_ / "binlog.000002", cut);
+    LogIndex index(listings());
+    const auto snapshot = read(index);
+    ASSERT_TRUE(snapshot->problems.empty()) << cut << ": " << snapshot->problems[0].what;
+    const GtidSet expected = before.united(oracle.gtids_before(cut));
+    ASSERT_EQ(snapshot->executed, expected) << cut;
+    ASSERT_EQ(snapshot->available, expected.united(relay)) << cut;
+    const auto& file = *snapshot->logs[0].files.back();
+    ASSERT_EQ(file.contents.torn_tail_reason.empty(), std::ranges::binary_search(newest_.rests(), cut)) << cut;
+    if (cut == 0) break;
+  }
+}
+
+TEST_F(LogIndexTest, EveryCutOfTheNewestRelayLog) {
+  write_binlogs();
+  write_relay();
+  const LogOracle oracle(relay_.bytes());
+  for (std::uint64_t cut = relay_.size();; --cut) {
+    std::filesystem::resize_file(folder_ / "relay.000004", cut);
+    LogIndex index(listings());
+    const auto snapshot = read(index);
+    ASSERT_TRUE(snapshot->problems.empty()) << cut << ": " << snapshot->problems[0].what;
+    ASSERT_EQ(snapshot->received, oracle.gtids_before(cut)) << cut;
+    if (cut == 0) break;
+  }
+}
+
+TEST_F(LogIndexTest, FollowsALivingServerUpToWhatItPublished) {
+  write("binlog.000001", older_.bytes());
+  write("binlog.000002", "");
+  write("relay.000004", "");
+  list("binlog.index", {"binlog.000001", "binlog.000002"});
+  list("relay.index", {"relay.000004"});
+  LogIndex index(listings());
+  const LogOracle binlog(newest_.bytes());
+  const LogOracle relay(relay_.bytes());
+  const GtidSet before = LogOracle(older_.bytes()).gtids();
+  EXPECT_EQ(read(index, {.is_alive = true})->executed, before);
+  constexpr std::size_t kPace = 37;
+  const std::size_t longest = std::max(newest_.bytes().size(), relay_.bytes().size());
+  for (std::size_t size = 0; size < longest + kPace; size += kPace) {
+    if (size < newest_.size()) append("binlog.000002", newest_.bytes().substr(size, kPace));
+    if (size < relay_.size()) append("relay.000004", relay_.bytes().substr(size, kPace));
+    // Published is some transaction's end of before; what is behind lies in the file, but counts for nothing.
+    std::uint64_t published = 0;
+    for (const std::uint64_t rest : newest_.rests()) published = rest <= size / 2 ? rest : published;
+    const auto snapshot = read(index, {.is_alive = true, .published = LogPosition{"binlog.000002", published}});
+    ASSERT_EQ(snapshot->executed, before.united(binlog.gtids_before(published))) << size;
+    ASSERT_EQ(snapshot->received, relay.gtids_before(size + kPace)) << size;
+    ASSERT_TRUE(snapshot->problems.empty()) << snapshot->problems[0].what;
+  }
+  const GtidSet published = index.snapshot()->executed;
+  for (const auto& nothing : {std::optional<LogPosition>{}, std::optional(LogPosition{"binlog.000009", 4})}) {
+    EXPECT_EQ(read(index, {.is_alive = true, .published = nothing})->executed, published);
+    LogIndex fresh(listings());
+    EXPECT_EQ(read(fresh, {.is_alive = true, .published = nothing})->executed, before);
+  }
+  const auto dead = read(index);
+  EXPECT_EQ(dead->executed, before.united(binlog.gtids()));
+  EXPECT_EQ(dead->received, relay.gtids());
+}
+
+TEST_F(LogIndexTest, RotationAndPurgeAreNoticed) {
+  LogWriter first(true);
+  first.previous_gtids({}).rows_transaction(1);
+  write("binlog.000001", first.bytes());
+  list("binlog.index", {"binlog.000001"});
+  LogIndex index(listings());
+  EXPECT_EQ(read(index, {.is_alive = true, .published = LogPosition{"binlog.000001", first.size()}})->executed,
+            set_of(kUuid + ":1"));
+  LogWriter closed(false);
+  closed.previous_gtids({}).rows_transaction(1).rows_transaction(2).rotate();
+  LogWriter second(true);
+  second.previous_gtids({{LogWriter::kUuid, "", {{1, 2}}}}).rows_transaction(3);
+  write("binlog.000001", closed.bytes());
+  write("binlog.000002", second.bytes());
+  list("binlog.index", {"binlog.000001", "binlog.000002"});
+  const auto rotated = read(index, {.is_alive = true, .published = LogPosition{"binlog.000002", second.size()}});
+  EXPECT_EQ(rotated->available, set_of(kUuid + ":1-3"));
+  std::filesystem::remove(folder_ / "binlog.000001");
+  list("binlog.index", {"binlog.000002"});
+  const auto purged = read(index, {.is_alive = true, .published = LogPosition{"binlog.000002", second.size()}});
+  EXPECT_EQ(purged->available, set_of(kUuid + ":3"));
+  EXPECT_EQ(purged->executed, set_of(kUuid + ":1-3"));
+  EXPECT_EQ(purged->unavailable({}, set_of(kUuid + ":9")), set_of(kUuid + ":1-2:9"));
+  EXPECT_TRUE(purged->unavailable(set_of(kUuid + ":1-2"), {}).empty());
+}
+
+TEST_F(LogIndexTest, AListedFileThatIsMissingIsAProblemOfThatFile) {
+  write_binlogs();
+  std::filesystem::remove(folder_ / "binlog.000001");
+  LogIndex index(listings());
+  const auto snapshot = read(index);
+  ASSERT_EQ(snapshot->problems.size(), 1U);
+  EXPECT_EQ(snapshot->problems[0].kind, ErrorKind::kCorrupt);
+  EXPECT_EQ(snapshot->executed.of_uuid(kUuid), set_of(kUuid + ":1-18:batch:1:10"));
+  EXPECT_EQ(test::drain(snapshot, {}).error.value_or(Error{}).kind, ErrorKind::kCorrupt);
+  write("binlog.000001", older_.bytes());
+  EXPECT_TRUE(read(index)->problems.empty());
+}
+
+TEST_F(LogIndexTest, AFileOfTheSameNameIsReadAnew) {
+  write_binlogs();
+  LogIndex index(listings());
+  const auto before = read(index);
+  LogWriter reset(true);
+  reset.previous_gtids({}).rows_transaction(1);
+  std::filesystem::remove(folder_ / "binlog.000001");
+  std::filesystem::remove(folder_ / "binlog.000002");
+  write("binlog.000001", reset.bytes());
+  list("binlog.index", {"binlog.000001"});
+  EXPECT_EQ(read(index)->executed, set_of(kUuid + ":1"));
+}
+
+TEST_F(LogIndexTest, RecoveryMayCutWhatWasTornAndWriteOn) {
+  write_binlogs();
+  const std::uint64_t cut = newest_.ends()[3].first + 25;
+  std::filesystem::resize_file(folder_ / "binlog.000002", cut);
+  LogIndex index(listings());
+  const auto torn = read(index);
+  EXPECT_NE(torn->logs[0].files.back()->contents.torn_tail_reason, "");
+  std::filesystem::resize_file(folder_ / "binlog.000002", newest_.ends()[3].first);
+  LogWriter third(true);
+  third.previous_gtids({{LogWriter::kUuid, "", {{1, 12}}}}).rows_transaction(100);
+  write("binlog.000003", third.bytes());
+  list("binlog.index", {"binlog.000001", "binlog.000002", "binlog.000003"});
+  const auto after = read(index);
+  EXPECT_TRUE(after->problems.empty());
+  EXPECT_EQ(after->logs[0].files[1]->contents.torn_tail_reason, "");
+  EXPECT_EQ(after->available, torn->available.united(set_of(kUuid + ":100")));
+}
+
+/// A receiver that starts again may cut off a transaction that it had begun and go on, between two looks.
+TEST_F(LogIndexTest, AnOpenTransactionMayBeReplacedByOtherBytes) {
+  write_binlogs();
+  LogWriter before = LogWriter::relay();
+  before.previous_gtids({}).connection(4).rows_transaction(50);
+  const std::uint64_t kept = before.size();
+  before.gtid(51).query("BEGIN").other(19, 20).other(30, 900).other(30, 77);
+  for (std::size_t shift = 0; shift < 60; ++shift) {
+    write("relay.000001", before.bytes());
+    list("relay.index", {"relay.000001"});
+    LogIndex index(listings());
+    EXPECT_EQ(read(index, {.is_alive = true})->received, set_of(kUuid + ":50"));
+    LogWriter after = LogWriter::relay();
+    after.previous_gtids({}).connection(4).rows_transaction(50);
+    ASSERT_EQ(after.size(), kept);
+    after.connection(4).rows_transaction(51, 500 + shift).rows_transaction(52, 300).rows_transaction(53);
+    ASSERT_GT(after.size(), before.size());
+    std::filesystem::resize_file(folder_ / "relay.000001", kept);
+    append("relay.000001", after.bytes().substr(kept));
+    EXPECT_EQ(read(index, {.is_alive = true})->received, set_of(kUuid + ":50-53")) << shift;
+  }
+}
+
+TEST_F(LogIndexTest, ReadsTheNewestFirstInSmallSteps) {
+  write_binlogs();
+  write_relay();
+  LogIndex index(listings());
+  std::vector<GtidSet> seen;
+  for (int calls = 0;; ++calls) {
+    ASSERT_LT(calls, 1000);
+    const auto done = index.advance({.most = 500});
+    ASSERT_TRUE(done) << done.error().what;
+    const auto snapshot = index.snapshot();
+    EXPECT_EQ(snapshot->is_complete, *done);
+    if (!snapshot->logs[0].has_oldest) {
+      // Of an older file that is read half nothing is told, since a stream could not be whole.
+      EXPECT_LE(snapshot->logs[0].files.size(), 1U);
+    }
+    if (*done) break;
+  }
+  LogIndex at_once(listings());
+  EXPECT_EQ(read(at_once)->available, index.snapshot()->available);
+}
+
+TEST_F(LogIndexTest, DamageInOneFileIsAProblemOfThatFile) {
+  write_binlogs();
+  std::string bytes = older_.bytes();
+  const std::uint64_t good = older_.ends()[2].first;
+  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(good) + 9, 2, '\0');
+  write("binlog.000001", bytes);
+  LogIndex index(listings());
+  const auto snapshot = read(index);
+  ASSERT_EQ(snapshot->problems.size(), 1U);
+  EXPECT_EQ(snapshot->problems[0].kind, ErrorKind::kCorrupt);
+  EXPECT_TRUE(snapshot->problems[0].what.starts_with(std::format("binlog.000001 at offset {}: ", good)))
+      << snapshot->problems[0].what;
+  EXPECT_EQ(snapshot->executed.minus(snapshot->available).of_uuid(kUuid), set_of(kUuid + ":3-9"));
+  write("binlog.000002",
+        "\xFD"
+        "bin, and what nobody can read");
+  LogIndex encrypted(listings());
+  EXPECT_EQ(read(encrypted)->problems.size(), 2U);
+  EXPECT_EQ(read(encrypted)->problems[1].kind, ErrorKind::kUnsafe);
+}
+
+TEST_F(LogIndexTest, AFalsePlaceInAnEventIsNoDamageWhereTheChecksumIsRight) {
+  LogWriter writer(false);
+  writer.previous_gtids({}).rows_transaction(1);
+  std::string bytes = writer.bytes();
+  // log_pos 0 in the last event, with a right checksum: some servers leave it out.
+  const std::size_t event = bytes.size() - 31;
+  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(event) + 13, 4, '\0');
+  bytes.replace(bytes.size() - 4, 4, LogWriter::number(LogWriter::crc32(bytes.substr(event, 27)), 4));
+  write("binlog.000001", bytes);
+  write("binlog.000002", newest_.bytes());
+  list("binlog.index", {"binlog.000001", "binlog.000002"});
+  LogIndex index(listings());
+  const auto snapshot = read(index);
+  EXPECT_TRUE(snapshot->problems.empty()) << snapshot->problems[0].what;
+  EXPECT_EQ(snapshot->logs[0].files[0]->contents.transactions, set_of(kUuid + ":1"));
+}
+
+TEST_F(LogIndexTest, MissingIndexFiles) {
+  LogIndex index(listings());
+  EXPECT_EQ(index.advance({}).error().kind, ErrorKind::kNotFound);
+  write_binlogs();
+  EXPECT_TRUE(read(index)->logs[1].files.empty());
+  // mysqld died between removing the index and renaming the new one.
+  std::filesystem::rename(folder_ / "binlog.index", folder_ / "binlog.index_crash_safe");
+  EXPECT_EQ(read(index)->logs[0].files.size(), 2U);
+  write("binlog.index", "./binlog.0000");
+  EXPECT_EQ(index.advance({}).error().kind, ErrorKind::kCorrupt);
+  EXPECT_EQ(index.advance({.is_alive = true}).error().kind, ErrorKind::kRetry);
+  EXPECT_EQ(index.snapshot()->logs[0].files.size(), 2U) << "what was known is kept";
+}
+
+TEST_F(LogIndexTest, AStopIsObeyedAndNothingIsLost) {
+  write_binlogs();
+  LogIndex index(listings());
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(index.advance({.stop = stop.get_token()}).error().kind, ErrorKind::kCancelled);
+  EXPECT_TRUE(read(index)->is_complete);
+}
+
+TEST_F(LogIndexTest, LogsBeyondFourGibibytes) {
+  LogWriter head(true, false);
+  head.previous_gtids({}).gtid(1).query("BEGIN");
+  std::uint64_t at = head.size();
+  {
+    const std::uint64_t length = 1'000'000'000;
+    std::ofstream file(folder_ / "binlog.000001", std::ios::binary);
+    file << head.bytes();
+    for (int i = 0; i < 5; ++i, at += length) {
+      file.seekp(static_cast<std::streamoff>(at));
+      file << LogWriter::number(1, 4) + LogWriter::number(30, 1) + LogWriter::number(7, 4) +
+                  LogWriter::number(length, 4) + LogWriter::number((at + length) & 0xFFFF'FFFF, 4) +
+                  LogWriter::number(0, 2);
+    }
+    LogWriter tail(true, false);
+    tail.place(at).other(16, 8).rows_transaction(2).rows_transaction(3);
+    file.seekp(static_cast<std::streamoff>(at));
+    const std::string rest = tail.bytes().substr(LogWriter(true, false).size());
+    file << rest;
+    at += rest.size();
+  }
+  list("binlog.index", {"binlog.000001"});
+  LogIndex index(listings());
+  const auto snapshot = read(index);
+  EXPECT_TRUE(snapshot->problems.empty()) << snapshot->problems[0].what;
+  EXPECT_EQ(snapshot->executed, set_of(kUuid + ":1-3"));
+  const auto& contents = snapshot->logs[0].files[0]->contents;
+  EXPECT_EQ(contents.end_position, at);
+  ASSERT_EQ(contents.segments.size(), 2U);
+  const auto got = test::drain(snapshot, set_of(kUuid + ":1:3"));
+  ASSERT_FALSE(got.error) << got.error->what;
+  ASSERT_EQ(got.stretches.size(), 1U);
+  EXPECT_LT(got.bytes().size(), 1000U);
+}
+
+}  // namespace
+}  // namespace baton::binlog

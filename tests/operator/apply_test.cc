@@ -1,0 +1,150 @@
+#include "operator/reconcile/apply.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "tests/operator/manual_clock.h"
+
+namespace baton::reconcile {
+namespace {
+
+using std::chrono::seconds;
+
+const std::string kClaims = "/api/v1/namespaces/default/persistentvolumeclaims/";
+const std::string kSecrets = "/api/v1/namespaces/default/secrets";
+
+/// An API server that takes every write, and has what a test put there.
+class FakeServer final : public HttpPort {
+ public:
+  Result<HttpResponse> send(const Context&, HttpRequest request) override {
+    const std::string path = request.path_and_query.substr(0, request.path_and_query.find('?'));
+    asked.push_back(request.method + " " + request.path_and_query);
+    if (request.method == "GET") {
+      const auto found = objects.find(path);
+      if (found == objects.end()) return HttpResponse{.status = 404, .body = "{}"};
+      return HttpResponse{.body = found->second.dump()};
+    }
+    if (std::exchange(refuses, false)) return HttpResponse{.status = 503, .body = "{}"};
+    Object written = Object::parse(request.body);
+    if (path.starts_with(kSecrets)) objects[kSecrets + "/" + kube::metadata_text(written, "name")] = written;
+    return HttpResponse{.body = written.dump()};
+  }
+  Result<void> stream_lines(const Context&, HttpRequest, std::function<bool(std::string_view)>) override { return {}; }
+
+  std::map<std::string, Object> objects;
+  std::vector<std::string> asked;
+  bool refuses = false;  ///< The next write.
+};
+
+class Events final : public EventPort {
+ public:
+  void tell(const ClusterKey&, bool, std::string_view reason, std::string_view message) override {
+    told.push_back(std::string(reason) + ": " + std::string(message));
+  }
+  std::vector<std::string> told;
+};
+
+class ApplyTest : public ::testing::Test {
+ protected:
+  ApplyTest() {
+    cluster_.name = "shop";
+    cluster_.name_space = "default";
+    cluster_.uid = "uid";
+    cluster_.generation = 1;
+    cluster_.spec.image = "mysql:8.4";
+    cluster_.spec.replicas = 1;
+  }
+  std::vector<engine::Finding> bring() {
+    return applier_.bring(Context{.deadline = clock_.now() + seconds(5)}, cluster_, 1, true);
+  }
+  void schedule_pod(const char* status) {
+    const Object condition = {{"type", "PodScheduled"}, {"status", status}};
+    pod_ = std::make_shared<const Object>(Object{{"status", {{"conditions", {condition}}}}});
+  }
+  void put_claim(const char* phase) {
+    server_.objects[kClaims + "data-shop-0"] = {{"metadata", {{"name", "data-shop-0"}, {"uid", "claim-uid"}}},
+                                                {"status", {{"phase", phase}}}};
+  }
+  static Object event(const char* name, const char* at, const char* message) {
+    return {{"metadata", {{"name", name}, {"namespace", "default"}}}, {"lastTimestamp", at}, {"message", message}};
+  }
+  void put_events(const Object& items) {
+    server_.objects["/api/v1/namespaces/default/events"] = {{"metadata", {{"resourceVersion", "1"}}}, {"items", items}};
+  }
+  [[nodiscard]] bool asked_for_events() const {
+    return std::ranges::any_of(server_.asked, [](const std::string& call) { return call.contains("/events?"); });
+  }
+
+  test::ManualClock clock_;
+  FakeServer server_;
+  kube::KubeClient client_{server_, server_};
+  Events events_;
+  api::Cluster cluster_;
+  kube::ObjectPtr pod_;
+  Applier applier_{client_,
+                   clock_,
+                   events_,
+                   {.sidecar_image = "sidecar", .sidecar_pull_policy = "Never"},
+                   {.pods = [this](const kube::ObjectKey&) { return pod_; },
+                    .services = [](const kube::ObjectKey&) { return nullptr; },
+                    .stateful_sets = [](const kube::ObjectKey&) { return nullptr; }}};
+};
+
+TEST_F(ApplyTest, AClaimThatIsOnItsWayIsNoObstacle) {
+  schedule_pod("False");
+  put_claim("Pending");
+  put_events(Object::array());
+  EXPECT_TRUE(bring().empty());
+  EXPECT_TRUE(asked_for_events());
+}
+
+TEST_F(ApplyTest, AClaimWithAWarningIsAnObstacleUntilItsPodIsScheduled) {
+  schedule_pod("False");
+  put_claim("Pending");
+  put_events({event("a", "2026-01-01T00:00:00Z", "older"),
+              event("b", "2026-01-01T00:00:09Z", "storageclass \"no\" not found")});
+  const auto obstacles = bring();
+  ASSERT_EQ(obstacles.size(), 1U);
+  EXPECT_EQ(obstacles[0].code, "VolumeNotBound");
+  EXPECT_EQ(obstacles[0].sentence,
+            "PersistentVolumeClaim data-shop-0 is not bound, and shop-0 waits for it: storageclass \"no\" not found");
+  // It is remembered, and not asked for with each look.
+  server_.asked.clear();
+  EXPECT_EQ(bring().size(), 1U);
+  EXPECT_FALSE(asked_for_events());
+  clock_.advance(Applier::kClaimPeriod);
+  EXPECT_EQ(bring().size(), 1U);
+  EXPECT_TRUE(asked_for_events());
+  schedule_pod("True");
+  EXPECT_TRUE(bring().empty());
+}
+
+TEST_F(ApplyTest, AScheduledPodsClaimIsNotLookedAt) {
+  schedule_pod("True");
+  EXPECT_TRUE(bring().empty());
+  EXPECT_FALSE(asked_for_events());
+}
+
+TEST_F(ApplyTest, ADeletedSecretIsWrittenAgainAndAnEventSaysSo) {
+  EXPECT_TRUE(bring().empty());
+  EXPECT_TRUE(events_.told.empty()) << "a new Secret is not a restored one";
+  const Object before = server_.objects.at(kSecrets + "/shop-baton").at("data");
+  server_.objects.erase(kSecrets + "/shop-baton");
+  server_.objects.erase(kSecrets + "/shop-app");
+  const Context context{.deadline = clock_.now() + seconds(60)};
+  clock_.advance(Applier::kSecretPeriod);
+  applier_.refresh_credentials(context, cluster_);
+  // An attempt that fails forgets nothing.
+  server_.refuses = true;
+  EXPECT_EQ(bring().size(), 1U);
+  EXPECT_TRUE(bring().empty());
+  EXPECT_EQ(server_.objects.at(kSecrets + "/shop-baton").at("data"), before);
+  EXPECT_EQ(events_.told, (std::vector<std::string>{
+                              "SecretRestored: Secret shop-baton was gone and is written again with what it held",
+                              "SecretRestored: Secret shop-app was gone and is written again with what it held"}));
+}
+
+}  // namespace
+}  // namespace baton::reconcile
