@@ -108,9 +108,15 @@ void LeaderLease::release() {
   report();
   if (!held) return;
   const Context context{.stop = {}, .deadline = clock_.now() + kRequestLimit, .log = log_};
-  if (auto released = client_.update(context, kLeases, wanted_object("")); !released) {
-    log_.warn("cannot release the lease, it will expire", {{"error", released.error().what}});
+  auto released = client_.update(context, kLeases, wanted_object(""));
+  if (!released && released.error().kind == ErrorKind::kConflict) {
+    // The stop may have cut a renewal short that the server carried out all the same.
+    auto lease = client_.get(context, kLeases, options_.key);
+    if (!lease || record_of(*lease).holder != options_.identity) return;
+    object_ = *std::move(lease);
+    released = client_.update(context, kLeases, wanted_object(""));
   }
+  if (!released) log_.warn("cannot release the lease, it will expire", {{"error", released.error().what}});
 }
 
 void LeaderLease::publish() {

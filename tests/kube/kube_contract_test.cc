@@ -227,7 +227,7 @@ TEST_F(KubeContractTest, OneLeadsAndTheOtherFollowsAtOnce) {
   first.reset();
   const Instant released = kClock.now();
   EXPECT_TRUE(eventually([&] { return second.is_leader(); }));
-  EXPECT_LT(kClock.now() - released, seconds(2));
+  EXPECT_LT(kClock.now() - released, LeaseCore::Timing{}.duration) << "released, not expired";
   EXPECT_EQ(most, 1);
   EXPECT_GE(second.transitions(), 1);
 }
