@@ -1,10 +1,14 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <span>
 #include <string_view>
 
 #include "sidecar/binlog/byte_source.h"
+#include "sidecar/bytes/byte_reader.h"
 
 namespace baton::test {
 
@@ -12,6 +16,7 @@ namespace baton::test {
 class MemorySource final : public binlog::ByteSource {
  public:
   explicit MemorySource(std::string_view bytes) : bytes_(bytes) {}
+  explicit MemorySource(std::span<const std::byte> bytes) : bytes_(ByteReader::as_text(bytes)) {}
 
   Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) override {
     const auto at = std::min<std::size_t>(static_cast<std::size_t>(offset), bytes_.size());

@@ -9,26 +9,12 @@
 
 #include "engine/base/ensure.h"
 #include "sidecar/binlog/log_walk.h"
+#include "tests/binlog/memory_source.h"
 
 namespace {
 
 using namespace baton::binlog;
-
-class MemorySource final : public ByteSource {
- public:
-  explicit MemorySource(std::span<const std::byte> bytes) : bytes_(bytes) {}
-
-  baton::Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> into) override {
-    const auto rest = bytes_.subspan(std::min<std::size_t>(static_cast<std::size_t>(offset), bytes_.size()));
-    const std::size_t count = std::min(into.size(), rest.size());
-    std::ranges::copy(rest.first(count), into.begin());
-    return count;
-  }
-  baton::Result<std::uint64_t> size() override { return bytes_.size(); }
-
- private:
-  std::span<const std::byte> bytes_;
-};
+using baton::test::MemorySource;
 
 void check_segments(ByteSource& source, const LogContents& contents, LogKind kind, std::uint64_t size) {
   baton::GtidSet all;
