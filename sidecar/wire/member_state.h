@@ -136,10 +136,16 @@ struct MemberState {
   std::optional<Sql> sql;  ///< Present while process is Running.
   std::string sql_error;   ///< Why a running mysqld could not be asked; that is not death.
 
-  bool logs_readable = false;  ///< While mysqld is down: the binlog was read to its end.
-  std::string logs_gtid_set;   ///< Then: every complete transaction of the binlog ∪ what was executed before.
-  std::string logs_error;      ///< Else why not.
-  std::string busy;            ///< The order being carried out, empty if none.
+  bool logs_readable = false;  ///< While mysqld is down: its binlogs and relay logs were read to their ends.
+  /// Then: every complete transaction in them, and what was executed before them.
+  std::string logs_gtid_set;
+  std::string logs_error;  ///< Else why not.
+  /// The complete transactions that lie in binlogs and relay logs and can be sent from there, whether mysqld runs or
+  /// not.
+  std::string servable;
+  std::string offered_to;  ///< The replica of the last OfferLogs; empty: nobody.
+  std::string offered;     ///< Its set.
+  std::string busy;        ///< The order being carried out, empty if none.
 
   friend bool operator==(const MemberState&, const MemberState&) = default;
 };

@@ -117,6 +117,9 @@ void visit_fields(Visitor& visit, S& value) {
   visit("logs_readable", value.logs_readable);
   visit("logs_gtid_set", value.logs_gtid_set);
   visit("logs_error", value.logs_error);
+  visit("servable", value.servable);
+  visit("offered_to", value.offered_to);
+  visit("offered", value.offered);
   visit("busy", value.busy);
 }
 

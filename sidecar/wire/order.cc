@@ -20,6 +20,7 @@ constexpr std::array<std::string_view, std::variant_size_v<Command>> kNames = {"
                                                                                "Fence",
                                                                                "StopReceiver",
                                                                                "Follow",
+                                                                               "OfferLogs",
                                                                                "SetAckCount",
                                                                                "SetAckers",
                                                                                "EnsureReplicationAccount",
@@ -92,6 +93,11 @@ void visit_fields(Visitor& visit, S& value) {
   visit("port", value.port);
   visit("source_uuid", value.source_uuid);
   visit("acks", value.acks);
+}
+template <class Visitor, Of<OfferLogs> S>
+void visit_fields(Visitor& visit, S& value) {
+  visit("replica", value.replica);
+  visit("set", value.set);
 }
 template <class Visitor, Of<SetAckCount> S>
 void visit_fields(Visitor& visit, S& value) {

@@ -11,6 +11,10 @@
 
 namespace baton::wire {
 
+/// Ports of a member: mysqld's, and the one where the sidecar's binlog server sends what lies in its files.
+inline constexpr std::int64_t kMysqlPort = 3306;
+inline constexpr std::int64_t kLogPort = 3307;
+
 /// Makes the first primary's data directory with this server_uuid and starts it read-only, with Baton's accounts.
 /// Refused unless the directory is Empty and the uuid is the one that the sidecar proposed. Nothing if already done.
 struct Initialize {
@@ -19,7 +23,7 @@ struct Initialize {
 /// Fills an Empty directory from a donor by CLONE. Answered when begun; `process` tells the rest.
 struct CloneFrom {
   std::string host;
-  std::int64_t port = 3306;
+  std::int64_t port = kMysqlPort;
 };
 /// Lifts the hold and lets mysqld start (read-only, replication threads stopped). Nothing if it runs.
 struct Permit {};
@@ -31,9 +35,15 @@ struct StopReceiver {};
 /// semi-sync acks on or off, and starts both threads. Refused on a server that is open for writes.
 struct Follow {
   std::string host;
-  std::int64_t port = 3306;
+  std::int64_t port = kMysqlPort;
   std::string source_uuid;
   bool acks = false;
+};
+/// Lets this pod's binlog server (kLogPort) send the transactions of `set`, whatever of them its files hold, to the
+/// incarnation `replica`, and to nobody else. An empty `replica` ends it. Forgotten when the sidecar restarts.
+struct OfferLogs {
+  std::string replica;
+  std::string set;
 };
 /// rpl_semi_sync_source_enabled / _wait_for_replica_count. wait_for_count 0 turns semi-sync off.
 struct SetAckCount {
@@ -81,9 +91,9 @@ struct Open {
 /// Kills client sessions (not Baton's, not replication). For members that are not the primary.
 struct KillSessions {};
 
-using Command = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, SetAckCount, SetAckers,
-                             EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount, AllowClone, WaitApplied,
-                             WaitAckers, Open, KillSessions>;
+using Command = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, OfferLogs, SetAckCount,
+                             SetAckers, EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount, AllowClone,
+                             WaitApplied, WaitAckers, Open, KillSessions>;
 
 /// POST /v1/orders. Refused (kUnsafe, with the numbers held) when (epoch, revision) is below the highest seen.
 struct Order {
