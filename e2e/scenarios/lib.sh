@@ -160,6 +160,20 @@ kill_mysqld() {
   say "killed mysqld of $1 at $KILLED_AT"
 }
 
+# in_member POD SCRIPT [ARGUMENT…]: by the shell of mysqld's container.
+in_member() { local pod="$1" script="$2"; shift 2; k exec "$pod" -c mysqld -- bash -c "$script" in_member "$@"; }
+
+# Without an operator nobody repairs what a scenario breaks, until it is brought back. For scenarios that run alone.
+operator_pods() { kubectl --namespace baton-system get pods -l app.kubernetes.io/name=baton -o name; }
+no_operator() { [ -z "$(operator_pods)" ]; }
+operator_away() {
+  kubectl --namespace baton-system scale deployment/baton --replicas=0 >/dev/null
+  until_true 60 "the operator is away" no_operator
+}
+operator_back() { kubectl --namespace baton-system scale deployment/baton --replicas=2 >/dev/null; say "the operator comes back"; }
+
+replicas() { k get pods -l mysql.baton.dev/role=replica -o jsonpath='{.items[*].metadata.name}'; }
+
 # sql POD STATEMENT: over the unix socket, as the server's own administrator.
 sql() { k exec "$1" -c mysqld -- mysql --no-defaults --socket=/run/baton/mysql/mysqld.sock --user=root --batch --skip-column-names -e "$2"; }
 

@@ -12,6 +12,7 @@ namespace {
 constexpr std::int64_t kMaxAcks = 4;
 constexpr std::int64_t kMaxPriority = 1000;
 constexpr std::int64_t kMaxCrashGraceMilliseconds = 600'000;
+constexpr std::int64_t kMaxSalvageStallSeconds = 3600;
 
 int small(std::int64_t number) { return static_cast<int>(number); }
 
@@ -42,6 +43,14 @@ void read_replication(const FieldReader& reader, ClusterSpec& spec, std::string&
   const FieldReader failover = reader.child("failover");
   spec.failover_enabled = failover.flag("enabled", spec.failover_enabled);
   spec.crash_grace = Duration(failover.number("crashGraceMilliseconds", 0, 0, kMaxCrashGraceMilliseconds));
+  const FieldReader salvage = failover.child("salvage");
+  const std::string tail = salvage.text("tail", "Apply");
+  if (tail == "Discard") spec.salvage_tail = SalvageTail::kDiscard;
+  if (tail != "Apply" && tail != "Discard" && failure.empty()) {
+    failure = std::format("spec.failover.salvage.tail must be Apply or Discard, not {}", tail);
+  }
+  spec.salvage_stall =
+      std::chrono::seconds(salvage.number("stallSeconds", spec.salvage_stall.count(), 1, kMaxSalvageStallSeconds));
   reader.each("candidates", [&](const FieldReader& entry) {
     Candidate candidate{.pod = entry.text("pod")};
     candidate.priority = small(entry.number("priority", candidate.priority, 0, kMaxPriority));
@@ -137,7 +146,12 @@ Json to_json(const ClusterSpec& spec) {
       {"replication",
        {{"semiSync", {{"acks", spec.acks}}},
         {"relayLogDurability", spec.relay_log_durability == RelayLogDurability::kStrict ? "Strict" : "Default"}}},
-      {"failover", {{"enabled", spec.failover_enabled}, {"crashGraceMilliseconds", spec.crash_grace.count()}}},
+      {"failover",
+       {{"enabled", spec.failover_enabled},
+        {"crashGraceMilliseconds", spec.crash_grace.count()},
+        {"salvage",
+         {{"tail", spec.salvage_tail == SalvageTail::kApply ? "Apply" : "Discard"},
+          {"stallSeconds", spec.salvage_stall.count()}}}}},
   };
   if (spec.storage.storage_class_name) object["storage"]["storageClassName"] = *spec.storage.storage_class_name;
   put_unless_null(object, "affinity", spec.affinity);

@@ -55,6 +55,12 @@ enum class RelayLogDurability : std::uint8_t {
   kStrict,   ///< An ack means fsynced: sync_relay_log=1.
 };
 
+/// What becomes of transactions that only the lost primary's log holds, and that nobody acknowledged.
+enum class SalvageTail : std::uint8_t {
+  kApply,    ///< The new primary gets them too, so that the old one can follow it.
+  kDiscard,  ///< They are lost; the old primary is set aside with them.
+};
+
 /// spec of a MySQLReplicationCluster. The defaults are the schema's (crds/), which a test compares. The parts that are
 /// Kubernetes' own types stay JSON, as they are handed on unread; null where the spec says nothing.
 struct ClusterSpec {
@@ -79,6 +85,8 @@ struct ClusterSpec {
   RelayLogDurability relay_log_durability = RelayLogDurability::kDefault;
   bool failover_enabled = true;
   Duration crash_grace{0};
+  SalvageTail salvage_tail = SalvageTail::kApply;
+  std::chrono::seconds salvage_stall{10};
   std::vector<Candidate> candidates;
 
   friend bool operator==(const ClusterSpec&, const ClusterSpec&) = default;

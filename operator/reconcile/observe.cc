@@ -57,6 +57,7 @@ engine::ObservedMember member_of(const api::Names& names, Ordinal ordinal, const
   member.heard = entry->line->report.pod_uid == member.pod_uid && now - entry->heard_at <= SidecarBook::kSilence;
   member.down_since = entry->down_since;
   member.not_acking_since = entry->not_acking_since;
+  member.idle_since = entry->idle_since;
   return member;
 }
 
@@ -127,6 +128,8 @@ engine::Spec spec_of(const api::Cluster& cluster) {
                     .strict_relay_log = cluster.spec.relay_log_durability == api::RelayLogDurability::kStrict,
                     .failover_enabled = cluster.spec.failover_enabled,
                     .crash_grace = cluster.spec.crash_grace,
+                    .apply_tail = cluster.spec.salvage_tail == api::SalvageTail::kApply,
+                    .salvage_stall = cluster.spec.salvage_stall,
                     .candidates = {}};
   const api::Names names = cluster.names();
   for (const api::Candidate& candidate : cluster.spec.candidates) {

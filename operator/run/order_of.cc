@@ -7,7 +7,6 @@
 namespace baton {
 namespace {
 
-constexpr std::int64_t kMysqlPort = 3306;
 /// How long one waiting order waits in the sidecar; repeated while the decision still wants it.
 constexpr Duration kWaitSlice = std::chrono::seconds(1);
 
@@ -38,14 +37,23 @@ struct CommandOf {
   R operator()(const engine::Initialize& s) const { return wire::Initialize{.uuid = s.uuid.get()}; }
   R operator()(const engine::CloneFrom& s) const {
     TRY(donor, source(plan, s.donor));
-    return wire::CloneFrom{.host = donor->at.address, .port = kMysqlPort};
+    return wire::CloneFrom{.host = donor->at.address, .port = wire::kMysqlPort};
   }
   R operator()(const engine::Permit&) const { return wire::Permit{}; }
   R operator()(const engine::Fence&) const { return wire::Fence{}; }
   R operator()(const engine::StopReceiver&) const { return wire::StopReceiver{}; }
   R operator()(const engine::Follow& s) const {
     TRY(from, source(plan, s.source));
-    return wire::Follow{.host = from->at.address, .port = kMysqlPort, .source_uuid = from->uuid.get(), .acks = s.acks};
+    return wire::Follow{
+        .host = from->at.address, .port = wire::kMysqlPort, .source_uuid = from->uuid.get(), .acks = s.acks};
+  }
+  R operator()(const engine::OfferLogs& s) const {
+    return wire::OfferLogs{.replica = s.replica.get(), .set = s.set.to_string()};
+  }
+  R operator()(const engine::Fetch& s) const {
+    TRY(from, source(plan, s.source));
+    return wire::Follow{
+        .host = from->at.address, .port = wire::kLogPort, .source_uuid = from->uuid.get(), .acks = false};
   }
   R operator()(const engine::SetAckCount& s) const { return wire::SetAckCount{.wait_for_count = s.count}; }
   R operator()(const engine::SetAckers& s) const { return wire::SetAckers{.replicas = texts_of(s.replicas)}; }

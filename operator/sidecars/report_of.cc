@@ -3,6 +3,8 @@
 #include <format>
 #include <utility>
 
+#include "sidecar/wire/order.h"
+
 namespace baton {
 namespace {
 
@@ -74,6 +76,7 @@ Result<engine::Server> server_of(const wire::Sql& sql, const wire::Sql* before_s
                         .owned = std::move(owned),
                         .semi_sync = semi_sync_of(sql.semi_sync),
                         .channel = {.source_host = sql.channel.source_host,
+                                    .from_logs = sql.channel.source_port == wire::kLogPort,
                                     .source_uuid = sql.channel.source_uuid,
                                     .receiver = thread_of(sql.channel.receiver),
                                     .applier = thread_of(sql.channel.applier),
@@ -96,6 +99,7 @@ Result<engine::Server> server_of(const wire::Sql& sql, const wire::Sql* before_s
 wire::MemberState without_progress(wire::MemberState state) {
   state.sequence = 0;
   if (!state.sql) return state;
+  state.servable.clear();
   state.sql->gtid_executed.clear();
   state.sql->gtid_owned.clear();
   state.sql->gtid_purged.clear();
@@ -124,7 +128,16 @@ Result<HeardLine> heard_line(wire::MemberState state, const HeardLine* previous)
                             .sql_error = state.sql_error,
                             .dead_log = std::nullopt,
                             .dead_log_error = state.logs_error,
+                            .servable = {},
+                            .offered_to = ServerUuid(state.offered_to),
+                            .offered = {},
                             .busy = state.busy}};
+  TRY(servable, gtid_set("servable", state.servable, previous ? &previous->state.servable : nullptr,
+                         previous ? &previous->report.servable : nullptr));
+  line.report.servable = std::move(servable);
+  TRY(offered, gtid_set("offered", state.offered, previous ? &previous->state.offered : nullptr,
+                        previous ? &previous->report.offered : nullptr));
+  line.report.offered = std::move(offered);
   if (state.sql) {
     const bool had_sql = previous != nullptr && previous->state.sql && previous->report.server;
     TRY(server, server_of(*state.sql, had_sql ? &*previous->state.sql : nullptr,
@@ -150,6 +163,11 @@ bool same_content(const wire::MemberState& a, const wire::MemberState& b) {
 
 bool same_apart_from_progress(const wire::MemberState& a, const wire::MemberState& b) {
   return without_progress(a) == without_progress(b);
+}
+
+bool same_progress(const wire::MemberState& a, const wire::MemberState& b) {
+  return a.sql && b.sql && a.sql->gtid_executed == b.sql->gtid_executed &&
+         a.sql->channel.retrieved == b.sql->channel.retrieved;
 }
 
 bool acking(const wire::MemberState& state) {

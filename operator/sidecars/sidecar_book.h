@@ -41,6 +41,7 @@ class SidecarBook {
     Instant heard_at;
     std::optional<Instant> down_since;        ///< mysqld does not run, says each line since then.
     std::optional<Instant> not_acking_since;  ///< Not seen acking since then; silence is not seeing.
+    std::optional<Instant> idle_since;        ///< A server that has received and executed nothing more since then.
   };
 
   /// Notes a line. Lines may overtake each other (stream and answers to orders): older ones of the same sidecar, and
@@ -72,6 +73,7 @@ class SidecarBook {
     Instant heard_at;
     std::optional<Instant> down_since;
     std::optional<Instant> not_acking_since;
+    std::optional<Instant> idle_since;
   };
   struct Member {
     std::optional<Instant> expected_since;

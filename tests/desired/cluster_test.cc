@@ -42,6 +42,8 @@ TEST(Cluster, ReadsTheSpec) {
   EXPECT_EQ(spec.acks, 2);
   EXPECT_EQ(spec.relay_log_durability, api::RelayLogDurability::kStrict);
   EXPECT_EQ(spec.crash_grace, Duration(2000));
+  EXPECT_EQ(spec.salvage_tail, api::SalvageTail::kDiscard);
+  EXPECT_EQ(spec.salvage_stall, std::chrono::seconds(30));
   EXPECT_EQ(spec.candidates, (std::vector<api::Candidate>{{"probe-0", 100, false}, {"probe-4", 50, true}}));
 }
 
@@ -71,6 +73,8 @@ TEST(Cluster, RefusesWithASentenceThatNamesTheField) {
       {"/spec/replication/semiSync/acks", 3, "spec.replication.semiSync.acks is 3, but of 3 members only 2"},
       {"/spec/replication/relayLogDurability", "Maybe", "must be Default or Strict, not Maybe"},
       {"/spec/failover/enabled", 1, "spec.failover.enabled must be true or false, not 1"},
+      {"/spec/failover/salvage/tail", "Keep", "spec.failover.salvage.tail must be Apply or Discard, not Keep"},
+      {"/spec/failover/salvage/stallSeconds", 0, "stallSeconds must be a whole number from 1 to 3600, not 0"},
       {"/spec/candidates", Json{{"pod", "shop-0"}}, "spec.candidates must be a list"},
       {"/spec/candidates", Json::array({{{"pod", "shop-9"}}}), "the members of this cluster are shop-0 to shop-8"},
       {"/spec/candidates", Json::array({{{"pod", "shop-0"}, {"priority", -1}}}),

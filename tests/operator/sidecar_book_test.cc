@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "sidecar/wire/order.h"
+
 namespace baton {
 namespace {
 
@@ -91,6 +93,48 @@ TEST_F(SidecarBookTest, SilenceIsNotSeeingAcks) {
   connecting.sql->channel.receiver = wire::Thread::kConnecting;
   hear(connecting, kStart + milliseconds(700));
   EXPECT_EQ(only(kStart + seconds(9))->not_acking_since, kStart + milliseconds(700));
+}
+
+TEST_F(SidecarBookTest, IdleSinceIsTheLastLineWithProgress) {
+  hear(replica(1), kStart);
+  hear(replica(2), kStart + seconds(1));
+  EXPECT_EQ(only(kStart + seconds(1))->idle_since, kStart);
+  auto received = replica(3);
+  received.sql->channel.retrieved = "3e11fa47-71ca-11e1-9e33-c80aa9429562:6";
+  hear(received, kStart + seconds(2));
+  EXPECT_EQ(only(kStart + seconds(2))->idle_since, kStart + seconds(2));
+  received.sequence = 4;
+  received.sql->semi_sync.replica_active = false;
+  hear(received, kStart + seconds(3));
+  EXPECT_EQ(only(kStart + seconds(3))->idle_since, kStart + seconds(2));
+  hear(dead(5), kStart + seconds(4));
+  EXPECT_FALSE(only(kStart + seconds(4))->idle_since.has_value());
+}
+
+TEST_F(SidecarBookTest, WhatAMembersLogsCanSendIsHeard) {
+  auto source = dead(1);
+  source.servable = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-7";
+  source.offered_to = "b";
+  source.offered = "3e11fa47-71ca-11e1-9e33-c80aa9429562:6-7";
+  hear(source, kStart);
+  const auto report = only(kStart)->line->report;
+  EXPECT_EQ(report.servable.to_string(), source.servable);
+  EXPECT_EQ(report.offered_to, ServerUuid("b"));
+  EXPECT_EQ(report.offered.to_string(), source.offered);
+
+  auto fetching = replica(2);
+  fetching.sql->channel.source_port = wire::kLogPort;
+  hear(fetching, kStart + seconds(1));
+  EXPECT_TRUE(only(kStart + seconds(1))->line->report.server->channel.from_logs);
+  hear(replica(3), kStart + seconds(2));
+  EXPECT_FALSE(only(kStart + seconds(2))->line->report.server->channel.from_logs);
+}
+
+TEST_F(SidecarBookTest, WhatALiveMembersLogsCanSendMovesWithEveryCommit) {
+  hear(replica(1), kStart);
+  auto later = replica(2);
+  later.servable = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9";
+  EXPECT_EQ(hear(later, kStart), News::kProgress);
 }
 
 TEST_F(SidecarBookTest, OlderLinesMeanNothing) {

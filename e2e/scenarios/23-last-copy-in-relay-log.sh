@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# The only readable copy of acknowledged rows lies in the relay log of a replica whose mysqld cannot start any more: the
+# other replica had stopped receiving, and the dead primary's binlogs are gone. The rows are fetched from there.
+# Runs alone: it stops the operator of all clusters.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+at_end() { operator_back; }
+in_data() { in_member "$1" 'cd /var/lib/mysql/data && eval "$1"' "$2"; }
+fetched() { kubectl --namespace baton-system logs -l app.kubernetes.io/name=baton --tail=-1 | grep -q "let $lagging fetch from the logs of $acker"; }
+
+cluster_up 3
+start_ledger
+old="$(primary)"
+read -r acker lagging <<<"$(replicas)"
+operator_away
+sql "$lagging" "STOP REPLICA IO_THREAD"
+writes_go_on
+in_data "$acker" 'mkdir -p ../away && mv ibdata1 ../away/'
+kill_mysqld "$acker"
+kill_mysqld "$old"
+in_data "$old" 'mkdir -p ../away && mv binlog.* ../away/'
+operator_back
+until_true 180 "$lagging is the primary" primary_is_not "$old"
+[ "$(primary)" = "$lagging" ] || fail "$(primary) is the primary, not $lagging"
+writes_go_on 60
+in_data "$acker" 'mv ../away/ibdata1 .'
+in_data "$old" 'mv ../away/binlog.* .'
+made_whole 180
+finish_ledger
+until_true 60 "all members hold the same data" same_data
