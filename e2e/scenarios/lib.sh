@@ -174,6 +174,11 @@ operator_back() { kubectl --namespace baton-system scale deployment/baton --repl
 
 replicas() { k get pods -l mysql.baton.dev/role=replica -o jsonpath='{.items[*].metadata.name}'; }
 
+# signal_mysqld POD SIGNAL
+# The shell inside the container expands these.
+# shellcheck disable=SC2016
+signal_mysqld() { in_member "$1" 'for p in /proc/[0-9]*; do [ "$(cat "$p/comm" 2>/dev/null)" != mysqld ] || kill "$1" "${p#/proc/}"; done' "$2"; }
+
 # sql POD STATEMENT: over the unix socket, as the server's own administrator.
 sql() { k exec "$1" -c mysqld -- mysql --no-defaults --socket=/run/baton/mysql/mysqld.sock --user=root --batch --skip-column-names -e "$2"; }
 

@@ -71,6 +71,7 @@ void plan(const View& view, Decision& decision) {
     case Reachability::kDownProven: return plan_lost_primary(view, sight, decision);
     case Reachability::kStarting: return plan_starting_primary(view, sight, decision);
     case Reachability::kUnknown:
+      if (view.forced()) return plan_lost_primary(view, sight, decision);
       set_state(decision, ClusterState::kPrimaryUnknown, sight.evidence);
       return decision.findings.push_back({"PrimaryUnknown", view.recorded.current_primary->ordinal, sight.evidence});
   }
@@ -101,6 +102,8 @@ Decision decide(const Spec& spec, const Recorded& recorded, const ObservedCluste
   decision.members_wanted = members_wanted(view);
   decision.readiness = readiness(view);
   plan(view, decision);
+  // It was meant for a primary that is lost: the next one must not inherit it.
+  decision.force_spent = observed.forced && (!view.forced() || view.primary().reachability == Reachability::kUp);
   for (const ObservedMember& member : observed.members) decision.members.push_back(view_of(view, member, decision));
   return decision;
 }

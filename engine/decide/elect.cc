@@ -146,7 +146,9 @@ void elect(const View& view, Revocation revocation, const std::vector<const Obse
 
 std::string quorum_refusal(const View& view, const LogQuorum& quorum) {
   if (view.recorded.ack_count == 0) {
-    return "semi-sync has no acker yet, so only the primary's own log is known to hold everything acknowledged";
+    return view.recorded.ever_ready
+               ? "commits waited for no acks, so only the primary's own log is known to hold everything acknowledged"
+               : "semi-sync has no acker yet, so only the primary's own log is known to hold everything acknowledged";
   }
   const auto needed = std::ssize(view.recorded.ackers) - view.recorded.ack_count + 1;
   std::string sentence = std::format("the logs of {} of {} ackers are needed and {} can be counted", needed,
@@ -159,7 +161,7 @@ std::string quorum_refusal(const View& view, const LogQuorum& quorum) {
 
 Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_log, Salvage salvage) {
   Assessment assessment{.quorum = log_quorum(view, revocation, dead_log)};
-  if (!assessment.quorum.proven()) {
+  if (!assessment.quorum.proven() && !view.forced()) {
     assessment.code = "NoLogQuorum";
     assessment.sentence = quorum_refusal(view, assessment.quorum);
     return assessment;
@@ -172,13 +174,15 @@ Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_l
     if (dead_log != nullptr && view.spec.apply_tail) known = known.united(view.legitimate(*dead_log));
     assessment.target = assessment.target.united(known.intersected(servable_by_others(from, nullptr)));
   }
-  if (const GtidSet missing = view.recorded.floor.minus(assessment.target); !missing.empty()) {
-    assessment.code = "FloorMissing";
+  const GtidSet missing = view.recorded.required().minus(assessment.target);
+  if (!missing.empty() && !view.forced()) {
+    assessment.code = view.recorded.floor.minus(assessment.target).empty() ? "WatermarkMissing" : "FloorMissing";
     assessment.sentence = std::format("{} transactions that may have been acknowledged are in no readable log: {}",
                                       missing.size(), missing.to_string());
     return assessment;
   }
   elect(view, revocation, from, assessment);
+  assessment.given_up = missing.minus(assessment.target);
   return assessment;
 }
 

@@ -13,7 +13,8 @@ namespace baton::engine {
 /// What a failover would do, or why there is none.
 struct Assessment {
   std::optional<Ordinal> winner;
-  GtidSet target;  ///< What the winner must have applied before it opens.
+  GtidSet target;    ///< What the winner must have applied before it opens.
+  GtidSet given_up;  ///< What should be in the target and is in no log that can be read: only if a person forced it.
   LogQuorum quorum;
   std::vector<Ballot> ballots;
   std::string code;      ///< Of the refusal (a finding's code), empty if there is a winner.
@@ -26,7 +27,8 @@ struct Assessment {
 enum class Salvage : std::uint8_t { kAll, kNeeded };
 
 /// Judges the logs and elects. Judge: target = the proof's logs, and of what else is known to exist what some log can
-/// send, less what is errant; it must contain the floor. Elect: members that hold the whole target or can fetch what
+/// send, less what is errant; it must contain the floor and the watermark. A person's word (force-failover) stands in for
+/// the proof and for what is missing. Elect: members that hold the whole target or can fetch what
 /// they lack of it, are not errant and not forbidden, ranked by: already followed by another (so that a repeated
 /// election does not waver), least foregone, priority, least to fetch, smallest backlog, lowest ordinal. The target
 /// grows by what the winner holds beyond it.

@@ -112,6 +112,8 @@ struct ObservedCluster {
   std::set<PodUid> ended_pods;
   std::string endpoint_pod;  ///< The pod that the primary Service selects; empty if none.
   Epoch endpoint_epoch{0};
+  /// The member that a person calls lost: when it is the primary, the failover goes on without what no log holds.
+  std::optional<Ordinal> forced;
 };
 
 }  // namespace baton::engine

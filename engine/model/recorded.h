@@ -49,6 +49,7 @@ struct FailoverRecord {
   PrimaryRef old_primary;
   std::string evidence;  ///< Why the old primary counts as lost.
   FailoverPhase phase = FailoverPhase::kRevoking;
+  GtidSet given_up;  ///< What may have been acknowledged and was lost, because a person forced the failover.
 
   friend bool operator==(const FailoverRecord&, const FailoverRecord&) = default;
 };
@@ -67,10 +68,15 @@ struct Recorded {
   std::vector<Identity> ackers;  ///< A
   int ack_count = 0;             ///< W; 0: semi-sync is off and the primary's own log is mandatory
   GtidSet floor;
+  /// What the primary was last seen to have executed while it was open: acknowledged, or about to be. Older than ten
+  /// seconds only if the primary was not heard.
+  GtidSet watermark;
   bool ever_ready = false;  ///< Once true, ack_count is never below 1 while the cluster is wanted with two or more.
   std::vector<EndedEpoch> epochs;
   std::optional<FailoverRecord> failover;
 
+  /// What a new primary must hold, whatever the logs prove.
+  [[nodiscard]] GtidSet required() const { return floor.united(watermark); }
   [[nodiscard]] bool is_acker(const ServerUuid& uuid) const {
     return std::ranges::any_of(ackers, [&](const Identity& acker) { return acker.uuid == uuid; });
   }

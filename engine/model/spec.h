@@ -19,6 +19,8 @@ struct Spec {
   std::string name;  ///< Pods are called <name>-<ordinal>.
   int replicas = 3;  ///< Members in all, the primary included.
   int acks = 1;      ///< Wanted number of acks a commit waits for.
+  /// What happens when no acker is left: commits go on without acks, instead of waiting for one.
+  bool degrade = false;
   /// sync_relay_log=1: an ack means fsynced, so that a node's reboot takes nothing back.
   bool strict_relay_log = false;
   bool failover_enabled = true;

@@ -99,8 +99,12 @@ bool View::still_expected(const ObservedMember& member) const {
          now < *member.not_acking_since + kPatience;
 }
 
+bool View::forced() const {
+  return observed.forced && recorded.current_primary && *observed.forced == recorded.current_primary->ordinal;
+}
+
 GtidSet View::legitimate(const GtidSet& set) const {
-  GtidSet result = set.intersected(recorded.floor);
+  GtidSet result = set.intersected(recorded.required());
   if (recorded.current_primary) result = result.united(set.of_uuid(recorded.current_primary->uuid.get()));
   for (const EndedEpoch& ended : recorded.epochs) result = result.united(set.intersected(ended.final_set));
   return result;

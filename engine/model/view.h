@@ -45,10 +45,12 @@ struct View {
   /// Present members other than the current primary's incarnation, by ordinal.
   [[nodiscard]] std::vector<const ObservedMember*> replicas() const;
   [[nodiscard]] const CandidateRule* rule(Ordinal ordinal) const;
+  /// Whether a person gave the primary up, with all that only it holds.
+  [[nodiscard]] bool forced() const;
   /// Whether a pod is there whose sidecar was never heard by this process, and that may still speak up: a new leader
   /// must not take its own ignorance for a member's absence.
   [[nodiscard]] bool still_expected(const ObservedMember& member) const;
-  /// Transactions of `set` that belong to the history: the floor, what the current primary's uuid wrote, and what each
+  /// Transactions of `set` that belong to the history: the floor and the watermark, what the current primary's uuid wrote, and what each
   /// ended epoch's primary had written when it ended. The rest is errant.
   [[nodiscard]] GtidSet legitimate(const GtidSet& set) const;
 };

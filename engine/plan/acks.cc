@@ -23,9 +23,33 @@ bool counts_as_acking(const View& view, const Identity& identity, const Observed
   return acking(view, identity, primary) || (member != nullptr && view.still_expected(*member));
 }
 
-/// W as it should be: min(wanted, ackers that ack), never below 1 once an acker was there; 0 for a single member.
-int wanted_ack_count(const View& view, const ObservedMember& primary) {
-  if (view.spec.replicas == 1) return 0;
+/// Since when no acker acks; empty while one does, or may.
+std::optional<Instant> without_acks_since(const View& view, const ObservedMember& primary) {
+  std::optional<Instant> since;
+  for (const Identity& identity : view.recorded.ackers) {
+    if (counts_as_acking(view, identity, primary)) return std::nullopt;
+    const ObservedMember* member = view.member(identity.ordinal);
+    const Instant silent = member != nullptr ? member->not_acking_since.value_or(view.now) : view.now;
+    since = std::max(since.value_or(silent), silent);
+  }
+  return since;
+}
+
+/// Whether commits are to go on without acks: nobody acks, patience is over, and the spec wants it so.
+bool degraded(const View& view, const ObservedMember& primary, Decision& decision) {
+  if (!view.spec.degrade) return false;
+  const auto since = without_acks_since(view, primary);
+  if (!since) return false;
+  if (view.now >= *since + kPatience) return true;
+  decision.look_again = *since + kPatience;
+  // What was switched off stays off until somebody acks.
+  return view.recorded.ack_count == 0 && view.recorded.ever_ready;
+}
+
+/// W as it should be: min(wanted, ackers that ack), never below 1 once an acker was there unless the spec wants commits
+/// to go on then; 0 for a single member.
+int wanted_ack_count(const View& view, const ObservedMember& primary, Decision& decision) {
+  if (view.spec.replicas == 1 || degraded(view, primary, decision)) return 0;
   const auto fit = static_cast<int>(std::ranges::count_if(
       view.recorded.ackers, [&](const Identity& identity) { return counts_as_acking(view, identity, primary); }));
   const bool once = view.recorded.ever_ready || view.recorded.ack_count > 0;
@@ -37,7 +61,7 @@ void size_ack_count(const View& view, const ObservedMember& primary, Decision& d
   const Server& server = *server_of(primary);
   const int recorded = view.recorded.ack_count;
   const int real = real_ack_count(server);
-  const int wanted = wanted_ack_count(view, primary);
+  const int wanted = wanted_ack_count(view, primary, decision);
   if (!server.read_only && real < recorded) {
     // Somebody else lowered it. What was acknowledged since is in fewer logs than recorded, so the record says that
     // first.
@@ -52,7 +76,7 @@ void size_ack_count(const View& view, const ObservedMember& primary, Decision& d
     Recorded next = view.recorded;
     next.ack_count = wanted;
     // A cluster that grows again starts without acks again: its first acker has yet to be made.
-    if (wanted == 0) next.ever_ready = false;
+    if (view.spec.replicas == 1) next.ever_ready = false;
     return propose(decision, std::move(next), std::format("commits wait for {} instead of {} acks", wanted, recorded));
   }
   if (real != wanted) return add_order(decision, SetAckCount{primary.ordinal, wanted});
@@ -195,8 +219,18 @@ void remember_readiness(const View& view, Decision& decision) {
 
 }  // namespace
 
+void tell_degraded(const View& view, const ObservedMember& primary, Decision& decision) {
+  if (view.recorded.ack_count > 0 || !view.recorded.ever_ready || view.spec.replicas == 1) return;
+  decision.findings.push_back(
+      {"SemiSyncDegraded", primary.ordinal,
+       std::format("no replica acknowledges, and commits on {} wait for none: what is written now is lost if its volume "
+                   "is (spec.replication.semiSync.belowMinimum)",
+                   primary.pod)});
+}
+
 void plan_acks(const View& view, const ObservedMember& primary, Decision& decision) {
   name_replicas(view, primary, decision);
+  tell_degraded(view, primary, decision);
   size_ack_count(view, primary, decision);
   if (decision.record) return;
   if (remove_acker(view, primary, decision)) return;

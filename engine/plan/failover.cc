@@ -161,8 +161,15 @@ void commit(const View& view, const ObservedMember& candidate, const Assessment&
   next.ackers = possible_ackers(view, candidate);
   next.ack_count = 1;
   next.floor = assessment.target;
+  next.watermark = assessment.target;
   next.failover->phase = FailoverPhase::kOpening;
-  propose(decision, std::move(next), std::format("{} is the new primary: {}", candidate.pod, assessment.sentence));
+  next.failover->given_up = assessment.given_up;
+  std::string why = std::format("{} is the new primary: {}", candidate.pod, assessment.sentence);
+  if (!assessment.given_up.empty()) {
+    why += std::format("; given up by a person's word: {} transactions that may have been acknowledged: {}",
+                       assessment.given_up.size(), assessment.given_up.to_string());
+  }
+  propose(decision, std::move(next), std::move(why));
 }
 
 /// The candidate fetches what it lacks of the target from the logs of others, dead or alive. Both orders go out at once:
@@ -282,10 +289,10 @@ void plan_starting_primary(const View& view, const PrimarySight& sight, Decision
 void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& decision) {
   const PrimaryRef old = *view.recorded.current_primary;
   const bool heard = sight.member != nullptr && sight.member->heard;
-  if (!view.spec.failover_enabled) {
+  if (!view.spec.failover_enabled && !view.forced()) {
     return let_return(view, sight, "spec.failover.enabled is false", "FailoverDisabled", decision);
   }
-  const bool may_return = heard && sight.report->start_error.empty() && !sight.report->terminating;
+  const bool may_return = !view.forced() && heard && sight.report->start_error.empty() && !sight.report->terminating;
   if (may_return && view.spec.crash_grace > Duration::zero() && sight.member->down_since &&
       view.now < *sight.member->down_since + view.spec.crash_grace) {
     decision.look_again = *sight.member->down_since + view.spec.crash_grace;
@@ -302,10 +309,12 @@ void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& de
   if (!rehearsal.possible()) return let_return(view, sight, rehearsal.sentence, rehearsal.code, decision);
   Recorded next = view.recorded;
   next.epoch = Epoch{next.epoch.get() + 1};
+  const std::string evidence =
+      view.forced() ? std::format("a person gave {} up; {}", view.pod(old.ordinal), sight.evidence) : sight.evidence;
   next.failover = FailoverRecord{
-      .id = std::format("{}-{}", view.spec.name, next.epoch), .old_primary = old, .evidence = sight.evidence};
-  set_state(decision, ClusterState::kFailingOver, sight.evidence);
-  propose(decision, std::move(next), std::format("failover begins: {}", sight.evidence));
+      .id = std::format("{}-{}", view.spec.name, next.epoch), .old_primary = old, .evidence = evidence, .given_up = {}};
+  set_state(decision, ClusterState::kFailingOver, evidence);
+  propose(decision, std::move(next), std::format("failover begins: {}", evidence));
 }
 
 void plan_failover(const View& view, const PrimarySight& sight, Decision& decision) {

@@ -8,7 +8,7 @@ namespace {
 
 /// Transactions of the history that some member holds and the returned primary does not; empty if its log covers all.
 GtidSet uncovered(const View& view, const ObservedMember& primary) {
-  GtidSet known = view.recorded.floor;
+  GtidSet known = view.recorded.required();
   for (const ObservedMember* member : view.replicas()) {
     if (const Server* server = server_of(*member)) known = known.united(view.legitimate(holdings(*server)));
   }
@@ -46,11 +46,13 @@ int complete_ackers(const View& view, const ObservedMember& primary) {
 std::string not_yet(const View& view, const ObservedMember& primary) {
   const Server& server = *server_of(primary);
   const int acks = view.recorded.ack_count;
-  if (const GtidSet missing = view.recorded.floor.minus(server.executed); !missing.empty()) {
+  if (const GtidSet missing = view.recorded.required().minus(server.executed); !missing.empty()) {
     return std::format("it has {} transactions to apply", missing.size());
   }
   if (acks == 0) {
-    const bool alone = view.spec.replicas == 1 || primary.report->opened_epoch > Epoch{0};
+    // An acker was there once, and the spec wants commits to go on without.
+    const bool degraded = view.spec.degrade && view.recorded.ever_ready;
+    const bool alone = view.spec.replicas == 1 || primary.report->opened_epoch > Epoch{0} || degraded;
     return alone ? "" : "the first acker is not there yet";
   }
   if (real_ack_count(server) != acks) return "its ack count is not set yet";
@@ -67,7 +69,7 @@ void open(const View& view, const ObservedMember& primary, Decision& decision) {
   set_state(decision, first ? ClusterState::kBootstrapping : ClusterState::kOpening,
             why_not.empty() ? std::format("opening {}", primary.pod)
                             : std::format("{} is not open yet: {}", primary.pod, why_not));
-  if (why_not.empty()) return add_order(decision, Open{primary.ordinal, view.recorded.floor});
+  if (why_not.empty()) return add_order(decision, Open{primary.ordinal, view.recorded.required()});
   const Server& server = *server_of(primary);
   const int acks = view.recorded.ack_count;
   if (acks > 0 && real_ack_count(server) == acks && server.semi_sync.clients < acks) {

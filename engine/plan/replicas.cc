@@ -152,6 +152,13 @@ void tend(const View& view, const ObservedMember& member, const ObservedMember& 
         decision, member, "MemberStarting",
         std::format("mysqld of {} is not up{}{}", member.pod, report.sql_error.empty() ? "" : ": ", report.sql_error));
   }
+  if (!server->read_only) {
+    // The primary of an earlier epoch that was given up unheard.
+    find(decision, member, "StrayPrimary",
+         std::format("{} is open for writes although {} is the primary: its mysqld is ended, and comes back read-only",
+                     member.pod, primary.pod));
+    return add_order(decision, Fence{member.ordinal});
+  }
   if (const GtidSet errant = errant_against(*server, *server_of(primary), primary.report->uuid); !errant.empty()) {
     return set_aside(view, member, errant, decision);
   }

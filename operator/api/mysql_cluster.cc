@@ -35,6 +35,11 @@ void read_pod_parts(const FieldReader& reader, ClusterSpec& spec) {
 void read_replication(const FieldReader& reader, ClusterSpec& spec, std::string& failure) {
   const FieldReader replication = reader.child("replication");
   spec.acks = small(replication.child("semiSync").number("acks", spec.acks, 1, kMaxAcks));
+  const std::string below = replication.child("semiSync").text("belowMinimum", "Block");
+  spec.degrade = below == "Degrade";
+  if (below != "Degrade" && below != "Block" && failure.empty()) {
+    failure = std::format("spec.replication.semiSync.belowMinimum must be Block or Degrade, not {}", below);
+  }
   const std::string durability = replication.text("relayLogDurability", "Default");
   if (durability == "Strict") spec.relay_log_durability = RelayLogDurability::kStrict;
   if (durability != "Strict" && durability != "Default" && failure.empty()) {
@@ -144,7 +149,7 @@ Json to_json(const ClusterSpec& spec) {
       {"resources", spec.resources},
       {"securityContext", security_json(spec.security_context)},
       {"replication",
-       {{"semiSync", {{"acks", spec.acks}}},
+       {{"semiSync", {{"acks", spec.acks}, {"belowMinimum", spec.degrade ? "Degrade" : "Block"}}},
         {"relayLogDurability", spec.relay_log_durability == RelayLogDurability::kStrict ? "Strict" : "Default"}}},
       {"failover",
        {{"enabled", spec.failover_enabled},

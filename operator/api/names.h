@@ -30,6 +30,10 @@ inline constexpr std::string_view kReplicaRole = "replica";
 /// On pods, set by the StatefulSet controller: the pod's name. The primary Service selects by it.
 inline constexpr std::string_view kPodNameLabel = "statefulset.kubernetes.io/pod-name";
 
+/// On the cluster, by a person: the pod of a primary that is lost, and given up with all that only its log holds. Taken
+/// back by the operator once it has served, or serves nothing.
+inline constexpr std::string_view kForceFailoverAnnotation = "mysql.baton.dev/force-failover";
+
 /// On the primary Service: the epoch whose primary it selects, so that a late writer can be told from the present one.
 inline constexpr std::string_view kEpochAnnotation = "mysql.baton.dev/epoch";
 

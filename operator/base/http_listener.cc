@@ -1,16 +1,11 @@
 #include "operator/base/http_listener.h"
 
-#include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
 
-#include <array>
-#include <atomic>
-#include <cerrno>
-#include <list>
 #include <mutex>
-#include <thread>
+#include <optional>
 
+#include "operator/base/acceptor.h"
 #include "operator/base/http_connection.h"
 #include "operator/base/http_wire.h"
 
@@ -189,61 +184,23 @@ class HttpListener::Server {
         tls_(options_.certificate_file, options_.key_file, log_),
         listen_(std::move(port)) {}
 
-  ~Server() {
-    acceptor_.request_stop();
-    if (acceptor_.joinable()) acceptor_.join();
-    for (auto& connection : connections_) connection.thread.request_stop();
-  }
-
   void run() {
-    acceptor_ = std::jthread([this](const std::stop_token& stop) { accept_loop(stop); });
+    acceptor_.emplace(
+        std::move(listen_), options_.max_connections,
+        [this](Fd socket, const WakeEvent& wake, const std::stop_token& stop) { serve(std::move(socket), wake, stop); },
+        log_);
   }
 
   Result<void> reload() { return secure() ? tls_.reload() : Result<void>(); }
-  [[nodiscard]] std::uint16_t port() const { return port_of(listen_); }
+  [[nodiscard]] std::uint16_t port() const { return acceptor_->port(); }
 
  private:
-  struct Connection {
-    WakeEvent wake;
-    std::atomic<bool> over = false;
-    std::jthread thread;  // Last: joined before what it uses goes.
-  };
-
   [[nodiscard]] bool secure() const { return !options_.certificate_file.empty() || !options_.key_file.empty(); }
 
-  void accept_loop(const std::stop_token& stop) {
-    const std::stop_callback wake(stop, [this] { wake_.raise(); });
-    while (!stop.stop_requested()) {
-      std::array<pollfd, 2> fds{{{listen_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
-      constexpr int kReapMilliseconds = 5000;  // Threads of ended connections are joined at least this often.
-      ::poll(fds.data(), fds.size(), kReapMilliseconds);
-      connections_.remove_if([](const Connection& connection) { return connection.over.load(); });
-      if (fds[0].revents != 0 && !stop.stop_requested()) accept_one();
-    }
-  }
-
-  void accept_one() {
-    Fd socket(::accept4(listen_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (socket.get() < 0) {
-      constexpr int kPauseMilliseconds = 100;  // Out of descriptors: the queue of the port waits.
-      pollfd wake{wake_.get(), POLLIN, 0};
-      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) ::poll(&wake, 1, kPauseMilliseconds);
-      return;
-    }
-    if (connections_.size() >= options_.max_connections) {
-      log_.warn("too many connections, a new one is closed", {{"limit", options_.max_connections}});
-      return;
-    }
-    auto& connection = connections_.emplace_back();
-    connection.thread = std::jthread([this, &connection, socket = std::move(socket),
-                                      tls = secure() ? tls_.current() : nullptr](const std::stop_token& stop) mutable {
-      block_sigpipe();
-      const std::stop_callback wake(stop, [&] { connection.wake.raise(); });
-      Session(options_, handler_, log_, HttpConnection(std::move(socket), tls, connection.wake.get(), clock_), stop,
-              clock_)
-          .run();
-      connection.over = true;
-    });
+  void serve(Fd socket, const WakeEvent& wake, const std::stop_token& stop) {
+    block_sigpipe();
+    const auto tls = secure() ? tls_.current() : nullptr;
+    Session(options_, handler_, log_, HttpConnection(std::move(socket), tls, wake.get(), clock_), stop, clock_).run();
   }
 
   const HttpListenerOptions options_;
@@ -251,10 +208,8 @@ class HttpListener::Server {
   const Logger log_;
   const SystemClock clock_;
   ServerTls tls_;
-  Fd listen_;
-  WakeEvent wake_;
-  std::list<Connection> connections_;  // Of the acceptor's thread; of the destructor after it.
-  std::jthread acceptor_;
+  Fd listen_;                         // Until run().
+  std::optional<Acceptor> acceptor_;  // Last: its threads use all of the above.
 };
 
 HttpListener::HttpListener(std::unique_ptr<Server> server) : server_(std::move(server)) {}

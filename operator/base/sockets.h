@@ -1,33 +1,12 @@
 #pragma once
 
-#include <unistd.h>
-
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "engine/base/result.h"
+#include "operator/base/fd.h"
 
 namespace baton {
-
-/// A file descriptor that closes itself.
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
 
 /// An eventfd: poll sees it readable from raise() until lower(). Thread-safe.
 class WakeEvent {

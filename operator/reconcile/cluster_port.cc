@@ -26,6 +26,15 @@ Result<Object> KubeClusterPort::write_status(const Context& context, const Objec
   return client_.update_status(context, cluster_type(), cluster);
 }
 
+Result<Object> KubeClusterPort::remove_annotation(const Context& context, const Object& cluster,
+                                                  std::string_view name) {
+  TRY(key, kube::key_of(cluster));
+  const Object patch = {{"metadata",
+                         {{"resourceVersion", kube::metadata_text(cluster, "resourceVersion")},
+                          {"annotations", {{std::string(name), nullptr}}}}}};
+  return client_.merge_patch(context, cluster_type(), key, patch);
+}
+
 Result<void> KubeClusterPort::move_endpoint(const Context& context, const ClusterKey& key, const std::string& pod,
                                             Epoch epoch) {
   const kube::ObjectKey name{.space = key.space, .name = api::Names(key.name).primary_service()};

@@ -22,6 +22,7 @@ class KubeClusterPort final : public ClusterPort {
 
   Result<Object> read(const Context& context, const ClusterKey& key) override;
   Result<Object> write_status(const Context& context, const Object& cluster) override;
+  Result<Object> remove_annotation(const Context& context, const Object& cluster, std::string_view name) override;
   Result<void> move_endpoint(const Context& context, const ClusterKey& key, const std::string& pod,
                              Epoch epoch) override;
   Result<void> label_role(const Context& context, const ClusterKey& key, const std::string& pod, const PodUid& pod_uid,

@@ -84,6 +84,10 @@ engine::ObservedCluster observe(const api::Cluster& cluster, const Gathered& gat
     if (!present && held_data) observed.departed.push_back(report);
   }
   observed.ended_pods = gathered.ended_pods;
+  if (const auto word = cluster.annotations.find(std::string(api::kForceFailoverAnnotation));
+      word != cluster.annotations.end()) {
+    observed.forced = names.ordinal_of(word->second);
+  }
   if (gathered.primary_service != nullptr) {
     Endpoint endpoint = endpoint_of(*gathered.primary_service);
     observed.endpoint_pod = std::move(endpoint.pod);
@@ -125,6 +129,7 @@ engine::Spec spec_of(const api::Cluster& cluster) {
   engine::Spec spec{.name = cluster.name,
                     .replicas = cluster.spec.replicas,
                     .acks = cluster.spec.acks,
+                    .degrade = cluster.spec.degrade,
                     .strict_relay_log = cluster.spec.relay_log_durability == api::RelayLogDurability::kStrict,
                     .failover_enabled = cluster.spec.failover_enabled,
                     .crash_grace = cluster.spec.crash_grace,

@@ -93,6 +93,7 @@ Result<kube::Outcome> Reconciler::reconcile(const Context& context, const Cluste
     again = Duration::zero();
   }
   announce(key, memory, pass->decision);
+  take_back_force(context, key, memory, *cluster, *pass);
   tend_objects(context, memory, *cluster, *pass);
   if (const auto reported = report(context, key, memory, *cluster, *pass); !reported)
     again = earlier(again, kReportPause);
@@ -274,6 +275,28 @@ Result<void> Reconciler::report(const Context& context, const ClusterKey& key, M
   if (unanswered(written.error())) memory.api_rest_until = parts_.clock.now() + kApiRest;
   context.log.warn("report not written", {{"error", written.error().what}});
   return written;
+}
+
+/// A person's word is meant for one loss: it goes when it has served, or cannot.
+void Reconciler::take_back_force(const Context& context, const ClusterKey& key, Memory& memory,
+                                 const api::Cluster& cluster, const Pass& pass) {
+  const auto word = cluster.annotations.find(std::string(api::kForceFailoverAnnotation));
+  if (word == cluster.annotations.end() || parts_.clock.now() < memory.api_rest_until) return;
+  if (pass.observed.forced && !pass.decision.force_spent) return;
+  const bool is_primary = pass.observed.forced && pass.recorded.current_primary &&
+                          pass.recorded.current_primary->ordinal == *pass.observed.forced;
+  const std::string why = !pass.observed.forced ? "is no member of this cluster"
+                          : is_primary          ? "is the primary and is up, so it was not given up"
+                                                : "is not the primary any more";
+  auto without = parts_.cluster.remove_annotation(context.within(kReportDeadline, parts_.clock), memory.newest,
+                                                  api::kForceFailoverAnnotation);
+  if (!without) {
+    context.log.warn("annotation not removed", {{"error", without.error().what}});
+    return;
+  }
+  memory.newest = *std::move(without);
+  parts_.events.tell(key, !pass.observed.forced || is_primary, "ForceFailoverTakenBack",
+                     std::format("{}: '{}' {}", api::kForceFailoverAnnotation, word->second, why));
 }
 
 void Reconciler::tend_objects(const Context& context, Memory& memory, const api::Cluster& cluster, const Pass& pass) {

@@ -89,6 +89,8 @@ class Reconciler {
                                  const Timeline& timeline, bool fresh_sets) const;
   [[nodiscard]] Result<void> report(const Context& context, const ClusterKey& key, Memory& memory,
                                     const api::Cluster& cluster, const Pass& pass);
+  void take_back_force(const Context& context, const ClusterKey& key, Memory& memory, const api::Cluster& cluster,
+                       const Pass& pass);
   void tend_objects(const Context& context, Memory& memory, const api::Cluster& cluster, const Pass& pass);
   void announce(const ClusterKey& key, Memory& memory, const engine::Decision& decision);
   void announce_record(const ClusterKey& key, const Pass& pass, WallTime decided);

@@ -80,10 +80,13 @@ class Strict {
 
 engine::FailoverRecord failover_of(Strict& strict, const Json& json) {
   const Json& old_primary = strict.field(json, "oldPrimary");
+  GtidSet given_up;
+  if (json.is_object() && json.contains("givenUp")) given_up = strict.gtids(json, "givenUp");
   return {.id = strict.text(json, "id"),
           .old_primary = {.ordinal = strict.member(old_primary, "name"), .uuid = strict.uuid(old_primary)},
           .evidence = strict.text(json, "evidence"),
-          .phase = strict.phase(json)};
+          .phase = strict.phase(json),
+          .given_up = std::move(given_up)};
 }
 
 Json member_ref(const engine::PrimaryRef& ref, const api::Names& names, const char* name_field) {
@@ -92,10 +95,12 @@ Json member_ref(const engine::PrimaryRef& ref, const api::Names& names, const ch
 
 Json failover_json(const engine::FailoverRecord& failover, const api::Names& names) {
   const auto* const phase = std::ranges::find(kPhases, failover.phase, [](const auto& p) { return p.first; });
-  return {{"id", failover.id},
-          {"oldPrimary", member_ref(failover.old_primary, names, "name")},
-          {"evidence", failover.evidence},
-          {"phase", std::string(phase->second)}};
+  Json json = {{"id", failover.id},
+               {"oldPrimary", member_ref(failover.old_primary, names, "name")},
+               {"evidence", failover.evidence},
+               {"phase", std::string(phase->second)}};
+  if (!failover.given_up.empty()) json["givenUp"] = failover.given_up.to_string();
+  return json;
 }
 
 std::string_view name_of(engine::Thread thread) {
@@ -306,7 +311,7 @@ Json timeline_json(const Timeline& timeline) {
                  {"startedAt", timeline.started_at},
                  {"finishedAt", timeline.finished_at},
                  {"target", timeline.target},
-                 {"discarded", ""},
+                 {"givenUp", timeline.given_up},
                  {"phases", Json::array()}};
   for (const Timeline::Phase& phase : timeline.phases) {
     result["phases"].push_back({{"name", phase.name}, {"at", phase.at}});
@@ -349,7 +354,8 @@ void put_primary(Json& status, const Json& before, const Report& report) {
   const std::string uuid = report.recorded.current_primary->uuid.get();
   if (takes_writes && !before.contains("primarySince")) status["primarySince"] = report.now;
   for (const engine::ObservedMember& member : report.observed.members) {
-    if (!report.fresh_sets || !member.report || member.report->uuid.get() != uuid || !member.report->server) continue;
+    // A primary that has just restarted holds a tail that nobody acknowledged: only an open one is believed.
+    if (!report.fresh_sets || !takes_writes || !member.report || member.report->uuid.get() != uuid || !member.report->server) continue;
     set_or_erase(status, "watermark", member.report->server->executed.to_string());
   }
 }
@@ -369,6 +375,7 @@ Result<engine::Recorded> recorded_of(const Json& status, const api::Names& names
   recorded.ack_count = static_cast<int>(strict.number(status, "effectiveAcks"));
   recorded.floor = strict.gtids(status, "floor");
   recorded.ever_ready = strict.flag(status, "everReady");
+  if (there("watermark")) recorded.watermark = strict.gtids(status, "watermark");
   for (const Json& acker : strict.list(status, "ackers")) {
     recorded.ackers.push_back({.ordinal = strict.member(acker, "member"),
                                .uuid = strict.uuid(acker),
@@ -405,6 +412,7 @@ void put_recorded(Json& status, const engine::Recorded& recorded, const api::Nam
   status["effectiveAcks"] = recorded.ack_count;
   status["floor"] = recorded.floor.to_string();
   status["everReady"] = recorded.ever_ready;
+  set_or_erase(status, "watermark", recorded.watermark.to_string());
   status["ackers"] = Json::array();
   for (const engine::Identity& acker : recorded.ackers) {
     status["ackers"].push_back({{"member", names.pod(acker.ordinal)},

@@ -19,6 +19,7 @@ void TimelineKeeper::begin(const engine::Recorded& recorded, const api::Names& n
                .started_at = rfc3339(decided),
                .finished_at = {},
                .target = {},
+               .given_up = {},
                .phases = {}};
 }
 
@@ -41,6 +42,7 @@ std::vector<std::string> TimelineKeeper::record_written(const engine::Recorded& 
     if (receiver_stopped_) reach("revoked", *receiver_stopped_);
     if (after.current_primary) timeline_.to = names.pod(after.current_primary->ordinal);
     timeline_.target = after.floor.to_string();
+    timeline_.given_up = after.failover->given_up.to_string();
     reach("chosen", written);
   }
   const bool over = before.failover && !after.failover && before.failover->id == timeline_.id;

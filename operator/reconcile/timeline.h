@@ -35,6 +35,7 @@ struct Timeline {
   std::string started_at;
   std::string finished_at;  ///< Empty: still under way.
   std::string target;
+  std::string given_up;  ///< GTID set that may have been acknowledged and was lost, by a person's word.
   std::vector<Phase> phases;
 
   friend bool operator==(const Timeline&, const Timeline&) = default;

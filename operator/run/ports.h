@@ -47,6 +47,9 @@ class ClusterPort {
   /// PUT of the status subresource on condition that metadata.resourceVersion is still that of `cluster`; kConflict if
   /// it is not. Gives the resource as it was written.
   virtual Result<Object> write_status(const Context& context, const Object& cluster) = 0;
+  /// Removes an annotation of the resource if it still has the value that `cluster` has; kConflict if the resource
+  /// changed since. Gives the resource as it was written.
+  virtual Result<Object> remove_annotation(const Context& context, const Object& cluster, std::string_view name) = 0;
   /// One write of the primary Service: selects `pod`, notes `epoch`. Conditional on the Service's resourceVersion and
   /// on the epoch noted there not being higher; kConflict otherwise. Nothing if it is so already.
   virtual Result<void> move_endpoint(const Context& context, const ClusterKey& key, const std::string& pod,

@@ -42,6 +42,7 @@ TEST(Cluster, ReadsTheSpec) {
   EXPECT_EQ(spec.acks, 2);
   EXPECT_EQ(spec.relay_log_durability, api::RelayLogDurability::kStrict);
   EXPECT_EQ(spec.crash_grace, Duration(2000));
+  EXPECT_TRUE(spec.degrade);
   EXPECT_EQ(spec.salvage_tail, api::SalvageTail::kDiscard);
   EXPECT_EQ(spec.salvage_stall, std::chrono::seconds(30));
   EXPECT_EQ(spec.candidates, (std::vector<api::Candidate>{{"probe-0", 100, false}, {"probe-4", 50, true}}));
@@ -72,6 +73,8 @@ TEST(Cluster, RefusesWithASentenceThatNamesTheField) {
       {"/spec/mysql/config", Json{{"a", true}}, "spec.mysql.config must be an object of texts and whole numbers"},
       {"/spec/replication/semiSync/acks", 3, "spec.replication.semiSync.acks is 3, but of 3 members only 2"},
       {"/spec/replication/relayLogDurability", "Maybe", "must be Default or Strict, not Maybe"},
+      {"/spec/replication/semiSync/belowMinimum", "Never",
+       "spec.replication.semiSync.belowMinimum must be Block or Degrade, not Never"},
       {"/spec/failover/enabled", 1, "spec.failover.enabled must be true or false, not 1"},
       {"/spec/failover/salvage/tail", "Keep", "spec.failover.salvage.tail must be Apply or Discard, not Keep"},
       {"/spec/failover/salvage/stallSeconds", 0, "stallSeconds must be a whole number from 1 to 3600, not 0"},

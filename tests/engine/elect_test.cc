@@ -63,6 +63,44 @@ TEST(Elect, OneThatOthersFollowAlreadyStaysElected) {
   EXPECT_EQ(*election(sample).winner, Ordinal{2});
 }
 
+TEST(Elect, WhatThePrimaryWasSeenToHaveExecutedMustBeThere) {
+  Sample sample;
+  sample.recorded.watermark = gtids(0, 11);
+  const Assessment assessment = election(sample);
+  EXPECT_FALSE(assessment.possible());
+  EXPECT_EQ(assessment.code, "WatermarkMissing");
+  EXPECT_NE(assessment.sentence.find(":11"), std::string::npos) << assessment.sentence;
+}
+
+TEST(Elect, WhatThePrimaryWasSeenToHaveExecutedIsNotErrantWhateverItsUuid) {
+  Sample sample;
+  const GtidSet of_a_person = gtids(90, 1);
+  sample.recorded.watermark = gtids(0, 10).united(of_a_person);
+  for (const int i : {1, 2}) sample.server(i).executed = sample.server(i).executed.united(of_a_person);
+  EXPECT_TRUE(election(sample).possible()) << election(sample).sentence;
+  sample.recorded.watermark = gtids(0, 10);
+  EXPECT_FALSE(election(sample).possible());
+}
+
+TEST(Elect, APersonsWordStandsInForWhatNoLogHolds) {
+  Sample sample;
+  sample.recorded.watermark = gtids(0, 12);
+  sample.recorded.ack_count = 0;
+  sample.observed.forced = Ordinal{1};
+  EXPECT_EQ(election(sample).code, "NoLogQuorum") << "another member than the primary was named";
+  sample.observed.forced = Ordinal{0};
+  const Assessment assessment = election(sample);
+  EXPECT_EQ(*assessment.winner, Ordinal{1});
+  EXPECT_EQ(assessment.given_up, gtids(0, 12).minus(gtids(0, 10)));
+}
+
+TEST(Elect, NothingIsGivenUpThatALogHolds) {
+  Sample sample;
+  sample.recorded.watermark = gtids(0, 10);
+  sample.observed.forced = Ordinal{0};
+  EXPECT_TRUE(election(sample).given_up.empty());
+}
+
 TEST(Elect, EveryLoserKeepsItsSentence) {
   struct Row {
     std::string part;

@@ -35,6 +35,7 @@ void make_cluster(const Stage& s) {
   s.world.spec.crash_grace = Duration{s.arguments.value("grace", 0)};
   s.world.spec.strict_relay_log = s.arguments.has("strict");
   s.world.spec.failover_enabled = !s.arguments.has("no-failover");
+  s.world.spec.degrade = s.arguments.has("degrade");
   s.world.spec.apply_tail = !s.arguments.has("discard-tail");
 }
 
@@ -95,6 +96,7 @@ const std::map<std::string, Command>& commands() {
       {"scale", [](const Stage& s) { s.world.spec.replicas = s.arguments.number(0); }},
       {"acks", [](const Stage& s) { s.world.spec.acks = s.arguments.number(0); }},
       {"load", [](const Stage& s) { s.world.load = s.arguments.has("on"); }},
+      {"force", [](const Stage& s) { s.world.forced = Ordinal{s.arguments.number(0)}; }},
       {"strict", [](const Stage& s) { s.world.spec.strict_relay_log = true; }},
   };
   return kCommands;

@@ -398,13 +398,27 @@ engine::ObservedCluster World::observe() {
   observed.ended_pods = ended_;
   observed.endpoint_pod = endpoint_;
   observed.endpoint_epoch = endpoint_epoch_;
+  observed.forced = forced;
   return observed;
+}
+
+/// As the shell does with its reports: what an open primary is seen to have executed.
+void World::note_watermark(const engine::ObservedCluster& observed, engine::ClusterState state) {
+  using enum engine::ClusterState;
+  const bool takes_writes = state == kHealthy || state == kDegraded || state == kWaitingForAcks;
+  if (!takes_writes || !recorded.current_primary) return;
+  for (const engine::ObservedMember& member : observed.members) {
+    const bool is_primary = member.report && member.report->uuid == recorded.current_primary->uuid;
+    if (is_primary && member.report->server) recorded.watermark = member.report->server->executed;
+  }
 }
 
 engine::Decision World::decide() {
   const engine::ObservedCluster observed = observe();
   engine::Decision decision = engine::decide(spec, recorded, observed, now_);
   wanted_ = decision.members_wanted;
+  if (decision.force_spent) forced.reset();
+  note_watermark(observed, decision.state);
   const auto must = [&](Ordinal ordinal, const char* what) {
     if (ordinal.get() >= wanted_) broken(std::format("I6: shop-{} is scaled away although it is {}", ordinal, what));
   };
@@ -415,6 +429,12 @@ engine::Decision World::decide() {
   return decision;
 }
 
+/// A person did without what no log holds: it is not owed any more.
+void World::give_up(const GtidSet& kept) {
+  if (!forced) broken("acknowledged transactions were given up by nobody's word");
+  acknowledged_ = acknowledged_.intersected(kept);
+}
+
 void World::write_record(const engine::RecordChange& change) {
   const engine::Recorded& next = change.next;
   if (next.revision <= recorded.revision || next.epoch < recorded.epoch) broken("the record's numbers fell");
@@ -422,11 +442,13 @@ void World::write_record(const engine::RecordChange& change) {
       std::ranges::any_of(recorded.ackers, [&](const engine::Identity& acker) { return !next.is_acker(acker.uuid); });
   const bool moved = recorded.current_primary && next.current_primary != recorded.current_primary;
   const bool floor_due = removed || moved || next.ack_count > recorded.ack_count;
+  if (moved && (forced || !next.failover->given_up.empty())) give_up(next.floor);
   if (floor_due && !next.floor.contains(acknowledged_)) {
     broken(std::format("I3: '{}' leaves acknowledged {} out of the floor", change.why,
                        acknowledged_.minus(next.floor).to_string()));
   }
-  if (!next.floor.contains(recorded.floor)) broken(std::format("I3: '{}' takes from the floor", change.why));
+  const GtidSet given_up = next.failover ? next.failover->given_up : GtidSet();
+  if (!next.floor.contains(recorded.floor.minus(given_up))) broken(std::format("I3: '{}' takes from the floor", change.why));
   recorded = next;
   check();
 }

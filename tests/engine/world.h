@@ -79,6 +79,7 @@ class World {
   engine::Recorded recorded;
   std::vector<Member> members;
   bool void_by_hand = false;  ///< Somebody else lowered W: the record is wrong until it says so.
+  std::optional<Ordinal> forced;  ///< A person's word: that member is given up.
   bool load = false;          ///< With every tick each open member gets a write.
 
   // Faults and their end.
@@ -114,6 +115,8 @@ class World {
   void broken(std::string sentence);
   void check();
   void check_provable();
+  void note_watermark(const engine::ObservedCluster& observed, engine::ClusterState state);
+  void give_up(const GtidSet& kept);
   void end_process(Member& member, std::string exit);
   void start_pods();
   void run_process(Member& member);

@@ -63,6 +63,7 @@ class FakeCluster final : public ClusterPort {
  public:
   Result<Object> read(const Context&, const ClusterKey&) override { return Object(); }
   Result<Object> write_status(const Context&, const Object& cluster) override { return cluster; }
+  Result<Object> remove_annotation(const Context&, const Object& cluster, std::string_view) override { return cluster; }
   Result<void> move_endpoint(const Context&, const ClusterKey&, const std::string& pod, Epoch) override {
     moved_to = pod;
     return {};

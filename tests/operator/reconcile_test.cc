@@ -43,6 +43,13 @@ class FakeServer final : public ClusterPort {
     ++writes;
     return stored;
   }
+  Result<Object> remove_annotation(const Context&, const Object& cluster, std::string_view name) override {
+    if (away) return fail(ErrorKind::kRetry, "no connection");
+    stored = cluster;
+    stored["metadata"]["annotations"].erase(std::string(name));
+    stored["metadata"]["resourceVersion"] = std::to_string(++version);
+    return stored;
+  }
   Result<void> move_endpoint(const Context&, const ClusterKey&, const std::string&, Epoch) override { return {}; }
   Result<void> label_role(const Context&, const ClusterKey&, const std::string&, const PodUid&,
                           const std::string&) override {
@@ -199,6 +206,18 @@ TEST_F(ReconcileTest, TheRecordIsDurableBeforeItsOrderIsGiven) {
   EXPECT_EQ(plan.revision, stored_record().revision);
   ASSERT_EQ(plan.steps.size(), 1U);
   EXPECT_EQ(engine::name_of(plan.steps.front()), "Initialize");
+}
+
+TEST_F(ReconcileTest, APersonsWordThatServesNothingIsTakenBack) {
+  for (const char* pod : {"shop-0", "elsewhere-1"}) {
+    server_.stored["metadata"]["annotations"] = {{"mysql.baton.dev/force-failover", pod}, {"other", "stays"}};
+    server_.stored["metadata"]["resourceVersion"] = std::to_string(++server_.version);
+    cached_ = server_.stored;
+    ASSERT_TRUE(reconcile().has_value());
+    EXPECT_EQ(server_.stored["metadata"]["annotations"], (Json{{"other", "stays"}})) << pod;
+    EXPECT_TRUE(std::ranges::contains(events_.reasons, "ForceFailoverTakenBack"));
+    events_.reasons.clear();
+  }
 }
 
 TEST_F(ReconcileTest, ALostRaceIsDecidedAnewOnWhatTheWinnerWrote) {

@@ -23,12 +23,14 @@ engine::Recorded full_record() {
   recorded.ackers = {{Ordinal(2), ServerUuid("22222222-2222-2222-2222-222222222222"), PodUid("p2"), BootId("b2")}};
   recorded.ack_count = 1;
   recorded.floor = gtids("00000000-0000-0000-0000-000000000000:1-9,11111111-1111-1111-1111-111111111111:tag:1-3");
+  recorded.watermark = gtids("11111111-1111-1111-1111-111111111111:1-4");
   recorded.ever_ready = true;
   recorded.epochs = {{Epoch(6), ServerUuid(kUuid0), gtids("00000000-0000-0000-0000-000000000000:1-9")}};
   recorded.failover = engine::FailoverRecord{.id = "shop-7",
                                              .old_primary = {Ordinal(0), ServerUuid(kUuid0)},
                                              .evidence = "killed by signal 9",
-                                             .phase = FailoverPhase::kOpening};
+                                             .phase = FailoverPhase::kOpening,
+                                             .given_up = gtids("00000000-0000-0000-0000-000000000000:10")};
   return recorded;
 }
 
@@ -50,11 +52,13 @@ TEST(RecordedStatus, IsWrittenInTheFormOfTheSchema) {
     "bootstrap": {"member": "shop-0", "uuid": "00000000-0000-0000-0000-000000000000"},
     "currentPrimary": {"name": "shop-1", "uuid": "11111111-1111-1111-1111-111111111111"},
     "epoch": 7, "revision": 41, "effectiveAcks": 1, "everReady": true,
+    "watermark": "11111111-1111-1111-1111-111111111111:1-4",
     "floor": "00000000-0000-0000-0000-000000000000:1-9,11111111-1111-1111-1111-111111111111:tag:1-3",
     "ackers": [{"member": "shop-2", "uuid": "22222222-2222-2222-2222-222222222222", "podUid": "p2", "bootId": "b2"}],
     "epochs": [{"epoch": 6, "uuid": "00000000-0000-0000-0000-000000000000",
                 "finalSet": "00000000-0000-0000-0000-000000000000:1-9"}],
     "failover": {"id": "shop-7", "evidence": "killed by signal 9", "phase": "Opening",
+                 "givenUp": "00000000-0000-0000-0000-000000000000:10",
                  "oldPrimary": {"name": "shop-0", "uuid": "00000000-0000-0000-0000-000000000000"}}})"));
 }
 
@@ -138,6 +142,21 @@ TEST_F(ReportTest, MembersThatRefuseTheTokenAreNamed) {
   EXPECT_EQ(rolling["status"], "True");
   EXPECT_EQ(rolling["reason"], "MountsBehind");
   EXPECT_TRUE(rolling["message"].get<std::string>().starts_with("shop-2 and the operator do not take each other's"));
+}
+
+TEST_F(ReportTest, OnlyAnOpenPrimaryMovesTheWatermark) {
+  // One that has restarted holds what nobody acknowledged, and what a new primary cannot be asked to hold.
+  recorded_.current_primary = engine::PrimaryRef{Ordinal(0), ServerUuid(kUuid0)};
+  engine::ObservedMember member{.ordinal = Ordinal(0), .pod = "shop-0"};
+  member.report.emplace();
+  member.report->uuid = ServerUuid(kUuid0);
+  member.report->server.emplace();
+  member.report->server->executed = gtids("00000000-0000-0000-0000-000000000000:1-5");
+  observed_.members.push_back(member);
+  decision_.state = engine::ClusterState::kReopening;
+  EXPECT_FALSE(report({}, "t1").contains("watermark"));
+  decision_.state = engine::ClusterState::kDegraded;
+  EXPECT_EQ(report({}, "t1")["watermark"], "00000000-0000-0000-0000-000000000000:1-5");
 }
 
 TEST_F(ReportTest, TheRecordIsNotTouched) {
