@@ -125,7 +125,7 @@ run_scenario() {
   local name begin=$SECONDS status=0
   name="$(basename "$1" .sh)"
   timeout 600 bash "$1" >"$RESULTS/$name.log" 2>&1 || status=$?
-  { [ "$status" = 0 ] || tail -n 120 "$RESULTS/$name.log"; } >&2
+  { [ "$status" = 0 ] || { grep '^\[ *[0-9]*s\]' "$RESULTS/$name.log"; tail -n 120 "$RESULTS/$name.log"; }; } >&2
   say "$([ "$status" = 0 ] && echo pass || echo FAIL) e2e $name ($((SECONDS - begin)) s)"
   echo "$status" >"$RESULTS/$name.status"
 }

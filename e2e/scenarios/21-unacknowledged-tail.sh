@@ -6,8 +6,10 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 at_end() { operator_back; }
 
+# Behind another commit that waits for its ack; written and synced by then.
 waits_for_acks() {
-  [ "$(sql "$1" "SELECT COUNT(*) FROM performance_schema.processlist WHERE INFO LIKE 'INSERT INTO app.tail%' AND STATE LIKE 'Waiting for semi-sync ACK%'")" = 1 ]
+  [ "$(sql "$1" "SELECT COUNT(*) FROM performance_schema.processlist WHERE INFO LIKE 'INSERT INTO app.tail%' AND TIME >= 2
+    AND STATE IN ('Waiting for semi-sync ACK from replica', 'waiting for handler commit')")" = 1 ]
 }
 rows() { sql "$1" "SELECT COUNT(*) FROM app.tail WHERE id = $2"; }
 

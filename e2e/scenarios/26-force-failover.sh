@@ -23,8 +23,10 @@ operator_away
 kill_mysqld "$survivor"
 kill_mysqld "$old"
 for pod in "$old" "$acker"; do
+  claim="$(k get pvc "data-$pod" -o jsonpath='{.metadata.uid}')"
   k delete pvc "data-$pod" --wait=false >/dev/null
   k delete pod "$pod" --wait=false >/dev/null
+  until_true 120 "$pod has a new volume" claim_is_new "$pod" "$claim"
 done
 operator_back
 until_true 120 "the failover is held" is_held

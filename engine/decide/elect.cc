@@ -186,6 +186,20 @@ Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_l
   return assessment;
 }
 
+namespace {
+
+/// Whether the candidate fetches from that source in vain: it is told an error, or has not got through to it for long.
+bool fetches_in_vain(const View& view, const ObservedMember& candidate, const ObservedMember& source) {
+  const Server& server = *server_of(candidate);
+  if (!fetches_from(server, source)) return false;
+  if (!server.channel.receiver_error.empty()) return true;
+  const bool turned = candidate.turned_since && view.now >= *candidate.turned_since + kPatience;
+  const bool idle = candidate.idle_since && view.now >= *candidate.idle_since + kPatience;
+  return turned && idle;
+}
+
+}  // namespace
+
 const ObservedMember* source_of(const View& view, const ObservedMember& candidate, const GtidSet& missing,
                                 const GtidSet* dead_log) {
   const Server& server = *server_of(candidate);
@@ -195,8 +209,7 @@ const ObservedMember* source_of(const View& view, const ObservedMember& candidat
     const std::uint64_t sends = source->report->servable.intersected(missing).size();
     if (source->ordinal == candidate.ordinal || sends == 0 || source->address.empty()) continue;
     const bool current = fetches_from(server, *source) && server.channel.receiver != Thread::kStopped;
-    const bool fails = fetches_from(server, *source) && !server.channel.receiver_error.empty();
-    const std::tuple rank(!fails, current, sends);
+    const std::tuple rank(!fetches_in_vain(view, candidate, *source), current, sends);
     if (best != nullptr && rank <= best_rank) continue;
     best = source;
     best_rank = rank;

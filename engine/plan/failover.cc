@@ -245,8 +245,11 @@ void converge(const View& view, const Assessment& assessment, const GtidSet* dea
 void revoke(const View& view, const PrimarySight& sight, Decision& decision) {
   for (const Identity& identity : view.recorded.ackers) {
     const ObservedMember* member = view.member(identity.uuid);
-    const bool dead = member != nullptr && member->heard && member->report->process == Process::kNotRunning;
-    if (dead && member->report->dead_log && !revoked(view, *member)) add_order(decision, Fence{member->ordinal});
+    if (member == nullptr || !member->heard || server_of(*member) != nullptr || revoked(view, *member)) continue;
+    const Report& report = *member->report;
+    const bool dead = report.process == Process::kNotRunning && report.dead_log;
+    // One that fails to start has logs all the same; they are read once it does not try any more.
+    if (dead || !report.start_error.empty()) add_order(decision, Fence{member->ordinal});
   }
   for (const ObservedMember* member : view.replicas()) {
     if (server_of(*member) != nullptr && !revoked(view, *member)) add_order(decision, StopReceiver{member->ordinal});

@@ -170,6 +170,11 @@ bool same_progress(const wire::MemberState& a, const wire::MemberState& b) {
          a.sql->channel.retrieved == b.sql->channel.retrieved;
 }
 
+bool same_source(const wire::MemberState& a, const wire::MemberState& b) {
+  return a.sql && b.sql && a.sql->channel.source_host == b.sql->channel.source_host &&
+         a.sql->channel.source_port == b.sql->channel.source_port;
+}
+
 bool acking(const wire::MemberState& state) {
   return state.process == wire::Process::kRunning && state.sql &&
          state.sql->channel.receiver == wire::Thread::kRunning && state.sql->semi_sync.replica_active;

@@ -22,6 +22,8 @@ struct HeardLine {
 [[nodiscard]] bool same_apart_from_progress(const wire::MemberState& a, const wire::MemberState& b);
 /// Whether both have a server that answers, which has received and executed the same.
 [[nodiscard]] bool same_progress(const wire::MemberState& a, const wire::MemberState& b);
+/// Whether both have a server that answers, whose channel points to the same source.
+[[nodiscard]] bool same_source(const wire::MemberState& a, const wire::MemberState& b);
 /// Whether the member is a replica that sends acks: receiver connected, semi-sync on.
 [[nodiscard]] bool acking(const wire::MemberState& state);
 

@@ -55,8 +55,11 @@ Result<SidecarBook::News> SidecarBook::hear(const ClusterKey& key, wire::MemberS
   const Instant since = acked_until_silence ? incarnation.heard_at : now;
   incarnation.not_acking_since =
       acking(line.state) ? std::optional<Instant>() : incarnation.not_acking_since.value_or(since);
-  if (!line.state.sql) incarnation.idle_since.reset();
-  else if (before == nullptr || !same_progress(before->state, line.state)) incarnation.idle_since = now;
+  const bool answers = line.state.sql.has_value();
+  const bool moved = before == nullptr || !same_progress(before->state, line.state);
+  const bool turned = before == nullptr || !same_source(before->state, line.state);
+  incarnation.idle_since = !answers ? std::nullopt : moved ? std::optional(now) : incarnation.idle_since;
+  incarnation.turned_since = !answers ? std::nullopt : turned ? std::optional(now) : incarnation.turned_since;
   incarnation.line = std::make_shared<const HeardLine>(std::move(line));
   incarnation.heard_at = member.heard_at = now;
   member.silent = false;
@@ -102,6 +105,7 @@ std::vector<SidecarBook::Entry> SidecarBook::entries(const ClusterKey& key, Inst
                   .heard_at = incarnation.heard_at,
                   .down_since = incarnation.down_since,
                   .not_acking_since = incarnation.not_acking_since,
+                  .turned_since = incarnation.turned_since,
                   .idle_since = incarnation.idle_since};
       if (!entry.not_acking_since && now - entry.heard_at > kSilence) entry.not_acking_since = entry.heard_at;
       result.push_back(std::move(entry));

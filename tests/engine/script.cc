@@ -85,6 +85,7 @@ const std::map<std::string, Command>& commands() {
       {"stall-applier", [](const Stage& s) { s.member().applies = false; }},
       {"run-applier", [](const Stage& s) { s.member().applies = true; }},
       {"unreadable-log", [](const Stage& s) { s.member().volume.readable = false; }},
+      {"cannot-send", [](const Stage& s) { s.member().volume.sends = false; }},
       {"cannot-start", [](const Stage& s) { s.member().volume.starts = false; }},
       {"can-start", [](const Stage& s) { s.member().volume.starts = true; }},
       {"stays-away", [](const Stage& s) { s.member().returns = false; }},

@@ -194,7 +194,7 @@ void World::receive(Member& member, Member& source, const GtidSet& sent) {
 void World::fetch(Member& member, Member& source) {
   member.pod->receiver = Thread::kConnecting;
   member.pod->replica_active = false;
-  if (source.pod->offered_to != member.volume.uuid || !source.volume.readable) return;
+  if (source.pod->offered_to != member.volume.uuid || !source.volume.readable || !source.volume.sends) return;
   member.pod->receiver = Thread::kRunning;
   if (member.frozen) return;
   receive(member, source, files_of(source.volume).intersected(source.pod->offered));
@@ -376,6 +376,9 @@ engine::ObservedCluster World::observe() {
       const GtidSet holds = files_of(member.volume).united(member.volume.executed);
       if (!member.idle_since || holds != member.seen_holdings) member.idle_since = now_;
       member.seen_holdings = holds;
+      const std::string points_to = std::format("{} {}", member.volume.source, member.volume.from_logs);
+      if (!member.turned_since || points_to != member.seen_source) member.turned_since = now_;
+      member.seen_source = points_to;
     } else if (!member.not_acking_since) {
       member.not_acking_since = now_;
     }
@@ -392,6 +395,7 @@ engine::ObservedCluster World::observe() {
     seen.role_label = member.role;
     seen.not_acking_since = member.not_acking_since;
     seen.idle_since = member.idle_since;
+    seen.turned_since = member.turned_since;
     observed.members.push_back(std::move(seen));
   }
   for (const auto& [uuid, report] : departed_) observed.departed.push_back(report);
@@ -669,8 +673,8 @@ std::string World::fingerprint() const {
   for (const Member& m : members) {
     const Volume& v = m.volume;
     text += std::format("|{} {} {} {} {} {} {} {}", v.uuid, static_cast<int>(v.directory), v.log.to_string(),
-                        v.executed.to_string(), v.retrieved.to_string(), v.source, v.held, m.role);
-    text += std::format(" {}", v.from_logs);
+                        v.executed.to_string(), v.retrieved.to_string(), v.from_logs ? "logs" : v.source, v.held,
+                        m.role);
     for (const auto& [uuid, locked] : v.accounts) text += std::format(" {}{}", uuid, locked);
     text += std::format(" {} {}", v.app_account, v.clone_unlocked);
     if (!m.pod) continue;
@@ -678,6 +682,8 @@ std::string World::fingerprint() const {
     text += std::format(" {} {}", p.offered_to, p.offered.to_string());
     // Tries to start are repeated for ever; that is no news.
     if (!v.starts && p.process != Process::kRunning) continue;
+    // Nor is that one who fetches in vain turns from source to source.
+    if (v.from_logs) continue;
     text += std::format(" {} {} {} {} {} {} {} {} {}", p.uid, static_cast<int>(p.process), p.log_read, p.read_only,
                         p.source_enabled, p.wait_for_count, p.replica_enabled, static_cast<int>(p.receiver),
                         static_cast<int>(p.applier));
@@ -732,7 +738,7 @@ void Driver::pass() {
 
 bool Driver::settle() {
   constexpr int kMostPasses = 400;
-  constexpr int kQuietPasses = 5;
+  constexpr int kQuietPasses = 8;
   constexpr Duration kPause{1500};
   int quiet = 0;
   const bool load = world_.load;

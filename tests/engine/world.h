@@ -29,6 +29,7 @@ struct Volume {
   bool app_account = false;
   bool clone_unlocked = false;
   bool readable = true;  ///< Whether a dead log can be read.
+  bool sends = true;     ///< Whether its binlog server can still read what it offers.
   bool starts = true;    ///< Whether mysqld gets up.
 };
 
@@ -66,7 +67,9 @@ struct Member {
   std::optional<Instant> down_since;
   std::optional<Instant> not_acking_since;
   std::optional<Instant> idle_since;
+  std::optional<Instant> turned_since;
   GtidSet seen_holdings;
+  std::string seen_source;
 };
 
 /// A small model of a cluster that behaves as sidecars, mysqld and the API server do, as far as decisions can tell.

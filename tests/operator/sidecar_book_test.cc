@@ -107,8 +107,15 @@ TEST_F(SidecarBookTest, IdleSinceIsTheLastLineWithProgress) {
   received.sql->semi_sync.replica_active = false;
   hear(received, kStart + seconds(3));
   EXPECT_EQ(only(kStart + seconds(3))->idle_since, kStart + seconds(2));
-  hear(dead(5), kStart + seconds(4));
-  EXPECT_FALSE(only(kStart + seconds(4))->idle_since.has_value());
+  EXPECT_EQ(only(kStart + seconds(3))->turned_since, kStart);
+  received.sequence = 5;
+  received.sql->channel.source_port = wire::kLogPort;
+  hear(received, kStart + seconds(4));
+  EXPECT_EQ(only(kStart + seconds(4))->turned_since, kStart + seconds(4));
+  EXPECT_EQ(only(kStart + seconds(4))->idle_since, kStart + seconds(2));
+  hear(dead(6), kStart + seconds(5));
+  EXPECT_FALSE(only(kStart + seconds(5))->idle_since.has_value());
+  EXPECT_FALSE(only(kStart + seconds(5))->turned_since.has_value());
 }
 
 TEST_F(SidecarBookTest, WhatAMembersLogsCanSendIsHeard) {
