@@ -25,7 +25,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sidecar/local/descriptor.h"
+#include "operator/base/fd.h"
 #include "sidecar/local/gate_protocol.h"
 
 namespace baton::sidecar {
@@ -52,8 +52,8 @@ void say(std::string_view text) {
 struct Child {
   pid_t pid = 0;
   bool initialize = false;
-  Descriptor out;
-  Descriptor err;
+  Fd out;
+  Fd err;
   std::string tail;
 
   [[nodiscard]] std::string role() const { return initialize ? "initialize" : "server"; }
@@ -61,8 +61,7 @@ struct Child {
 
 class Gate {
  public:
-  Gate(std::string socket_path, Descriptor signals)
-      : socket_path_(std::move(socket_path)), signals_(std::move(signals)) {}
+  Gate(std::string socket_path, Fd signals) : socket_path_(std::move(socket_path)), signals_(std::move(signals)) {}
 
   int run() {
     dial();
@@ -93,7 +92,7 @@ class Gate {
   // ---- the link to the sidecar
 
   void dial() {
-    Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     socket_path_.copy(address.sun_path, sizeof(address.sun_path) - 1);
@@ -162,11 +161,11 @@ class Gate {
     std::array<int, 2> out{};
     std::array<int, 2> err{};
     if (::pipe2(out.data(), O_CLOEXEC) != 0) return send({std::string(kGateRefused), "no pipe: out of descriptors"});
-    Descriptor out_read(out[0]);
-    const Descriptor out_write(out[1]);
+    Fd out_read(out[0]);
+    const Fd out_write(out[1]);
     if (::pipe2(err.data(), O_CLOEXEC) != 0) return send({std::string(kGateRefused), "no pipe: out of descriptors"});
-    Descriptor err_read(err[0]);
-    const Descriptor err_write(err[1]);
+    Fd err_read(err[0]);
+    const Fd err_write(err[1]);
     const pid_t parent = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) return send({std::string(kGateRefused), std::string("fork: ") + std::strerror(errno)});
@@ -199,7 +198,7 @@ class Gate {
   }
 
   /// Copies what mysqld wrote. False at its end.
-  bool pass_on(Descriptor& from, int to) {
+  bool pass_on(Fd& from, int to) {
     std::array<char, 4096> bytes;
     const auto count = ::read(from.get(), bytes.data(), bytes.size());
     if (count <= 0) {
@@ -256,8 +255,8 @@ class Gate {
   }
 
   std::string socket_path_;
-  Descriptor signals_;
-  Descriptor link_;
+  Fd signals_;
+  Fd link_;
   GateMessageReader reader_;
   Child child_;
   std::optional<GateMessage> last_exit_;
@@ -269,13 +268,12 @@ class Gate {
 }  // namespace baton::sidecar
 
 int main(int argc, char** argv) {
-  using baton::sidecar::Descriptor;
   sigset_t handled;
   ::sigemptyset(&handled);
   for (const int signal : {SIGTERM, SIGINT, SIGCHLD}) ::sigaddset(&handled, signal);
   ::sigprocmask(SIG_BLOCK, &handled, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
-  Descriptor signals(::signalfd(-1, &handled, SFD_CLOEXEC));
+  baton::Fd signals(::signalfd(-1, &handled, SFD_CLOEXEC));
   if (!signals) return 1;
   return baton::sidecar::Gate(argc > 1 ? argv[1] : baton::sidecar::kDefaultSocket, std::move(signals)).run();
 }

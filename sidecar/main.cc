@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "sidecar/local/api_server.h"
+#include "sidecar/local/log_keeper.h"
 #include "sidecar/local/reporter.h"
 #include "sidecar/mysql/mysql_library.h"
 
@@ -55,11 +56,13 @@ Result<void> run(const Config& config, const Logger& log) {
   TRY(member, Member::start(config, clock, log));
   ServerAdmin admin(library, {.socket = config.mysqld_socket(), .ca = config.secret("ca.crt")});
   Metrics metrics(config.member);
-  Orders orders(*member, admin, log,
+  TRY(logs, LogKeeper::start(*member, library, log));
+  Orders orders(*member, admin, *logs, log,
                 [&](std::string_view order, std::string_view result) { metrics.count_order(order, result); });
-  Reporter reporter(*member, admin, log);
-  TRY(server, ApiServer::start(*member, orders, metrics, log));
-  log.info("sidecar started", {{"version", BATON_VERSION}, {"api_port", server->api_port()}});
+  Reporter reporter(*member, admin, *logs, log);
+  TRY(server, ApiServer::start(*member, orders, metrics, *logs, log));
+  log.info("sidecar started",
+           {{"version", BATON_VERSION}, {"api_port", server->api_port()}, {"log_port", logs->port()}});
   int signal = 0;
   ::sigwait(&ending, &signal);
   log.info("sidecar told to end", {{"signal", signal}});

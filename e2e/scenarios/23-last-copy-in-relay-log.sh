@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 at_end() { operator_back; }
 in_data() { in_member "$1" 'cd /var/lib/mysql/data && eval "$1"' "$2"; }
-fetched() { kubectl --namespace baton-system logs -l app.kubernetes.io/name=baton --tail=-1 | grep -q "let $lagging fetch from the logs of $acker"; }
+fetched() { kubectl --namespace baton-system logs -l app.kubernetes.io/name=baton --tail=-1 | grep "let $lagging fetch from the logs of $acker" >/dev/null; }
 is_primary() { [ "$(primary)" = "$1" ]; }
 
 cluster_up 3

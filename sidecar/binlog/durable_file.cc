@@ -6,18 +6,16 @@
 #include <cerrno>
 #include <cstring>
 
-#include "sidecar/local/descriptor.h"
+#include "operator/base/fd.h"
 
 namespace baton::binlog {
-
-using sidecar::Descriptor;
 
 Result<void> replace_durably(const std::filesystem::path& path, std::string_view text) {
   auto temporary = path;
   temporary += ".new";
   {
     constexpr mode_t kMode = 0640;
-    const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kMode));
+    const Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kMode));
     if (!file) return fail(ErrorKind::kRetry, "open {}: {}", temporary.string(), std::strerror(errno));
     while (!text.empty()) {
       const ssize_t count = ::write(file.get(), text.data(), text.size());
@@ -36,7 +34,7 @@ Result<void> replace_durably(const std::filesystem::path& path, std::string_view
 }
 
 Result<void> sync_path(const std::filesystem::path& path) {
-  const Descriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!opened || ::fsync(opened.get()) != 0) {
     return fail(ErrorKind::kRetry, "fsync {}: {}", path.string(), std::strerror(errno));
   }

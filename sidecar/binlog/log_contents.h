@@ -17,6 +17,9 @@ struct Description {
   ChecksumAlgorithm checksum = ChecksumAlgorithm::kCrc32;
 };
 
+/// The version of the server that wrote it, as it stands there: "9.7.4", or with a suffix.
+[[nodiscard]] std::string server_version(const Description& description);
+
 /// The event as a reader of the log is to get it: IN_USE and RELAY_LOG cleared (a replica that stores the flag would
 /// take its own relay log for an unclosed one); with `forget_start`, `created` zero, which keeps an applier from
 /// dropping the temporary tables of transactions that it has applied. The checksum is made right.

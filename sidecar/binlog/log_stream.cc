@@ -15,6 +15,12 @@ constexpr std::size_t kRoomForMore = 16 * 1024;
 
 }  // namespace
 
+LogStream::LogStream(std::shared_ptr<const LogSnapshot> snapshot, const GtidSet& wanted)
+    : reader_(snapshot->executed.united(snapshot->received).united(snapshot->available).minus(wanted)),
+      has_all_wanted_(snapshot->available.contains(wanted)) {
+  latest_ = [snapshot = std::move(snapshot)] { return snapshot; };
+}
+
 Result<TransactionStream::Item> LogStream::next() {
   if (runs_.empty()) {
     TRY(found, plan());
@@ -138,10 +144,9 @@ Result<void> LogStream::pass_problem() const {
     if (!after.has_previous) continue;
     // What the next file knows to be before it, but this one does not show.
     const GtidSet hidden = after.previous.minus(file().contents.previous).minus(file().contents.transactions);
-    if (reader_.contains(hidden)) return {};
-    break;
+    return reader_.contains(hidden) ? Result<void>() : std::unexpected(*file().problem);
   }
-  return std::unexpected(*file().problem);
+  return has_all_wanted_ ? Result<void>() : std::unexpected(*file().problem);
 }
 
 Result<void> LogStream::open() {

@@ -28,6 +28,9 @@ class LogStream final : public TransactionStream {
 
   /// `reader`: what the reader has. Nothing is read before the first next().
   LogStream(Latest latest, GtidSet reader) : latest_(std::move(latest)), reader_(std::move(reader)) {}
+  /// Serves what this snapshot has of `wanted`, nothing else, and nothing later. A problem ends it only if it may hide
+  /// something of `wanted`.
+  LogStream(std::shared_ptr<const LogSnapshot> snapshot, const GtidSet& wanted);
 
   /// As TransactionStream::next; where not everything is wanted, it also walks over the headers of one segment (8 MiB).
   /// After CaughtUp it may be called again: what a newer snapshot has is served then. Errors also: kRetry while the
@@ -53,7 +56,8 @@ class LogStream final : public TransactionStream {
   [[nodiscard]] const LogFile& file() const { return *snapshot_->logs[logs_].files[file_]; }
 
   Latest latest_;
-  GtidSet reader_;  ///< What the reader has or was sent.
+  GtidSet reader_;               ///< What the reader has, does not want, or was sent.
+  bool has_all_wanted_ = false;  ///< All that is wanted is in some log of the snapshot: no problem hides any of it.
   std::shared_ptr<const LogSnapshot> snapshot_;
   bool is_done_ = false;  ///< Everything of the snapshot was served.
 

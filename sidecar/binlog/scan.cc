@@ -80,16 +80,6 @@ Result<BinlogScan> scan_binlogs(const std::filesystem::path& index_file, const S
   return assembly.finish();
 }
 
-Result<BinlogScan> scan_newest(const std::filesystem::path& index_file, const ScanOptions& options) {
-  TRY(listing, list_files(index_file, options));
-  Assembly assembly(listing);
-  for (std::size_t place = listing.files.size(); place > 0 && !assembly.has_previous(); --place) {
-    TRY(file, scan_file(listing, place - 1));
-    assembly.add(place - 1, file);
-  }
-  return assembly.finish();
-}
-
 Result<FileScan> scan_log(ByteSource& source, std::string_view name, bool is_newest, const std::stop_token& stop) {
   TRY(in_use, read_in_use(source));
   TRY(size, source.size());

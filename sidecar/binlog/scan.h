@@ -68,10 +68,6 @@ struct BinlogScan {
 /// stop.
 [[nodiscard]] Result<BinlogScan> scan_binlogs(const std::filesystem::path& index_file, const ScanOptions& options = {});
 
-/// The same from the newest file alone: its PREVIOUS_GTIDS stand for all files before it. Goes back to the newest file
-/// that has them when the newest of all ends within its head (the server died while it began the file).
-[[nodiscard]] Result<BinlogScan> scan_newest(const std::filesystem::path& index_file, const ScanOptions& options = {});
-
 /// What one log file proves.
 struct FileScan {
   /// Whether PREVIOUS_GTIDS was read. Without them there are no transactions: the file is, or was, torn in its head.

@@ -28,9 +28,9 @@ int status_of(const wire::OrderResult& result) {
 }  // namespace
 
 Result<std::unique_ptr<ApiServer>> ApiServer::start(Member& member, Orders& orders, Metrics& metrics,
-                                                     const Logger& log) {
+                                                    const LogKeeper& logs, const Logger& log) {
   const Config& config = member.config();
-  std::unique_ptr<ApiServer> server(new ApiServer(member, orders, metrics));
+  std::unique_ptr<ApiServer> server(new ApiServer(member, orders, metrics, logs));
   ApiServer* const self = server.get();
   HttpListenerOptions api{.address = config.address,
                           .port = config.api_port,
@@ -108,7 +108,7 @@ HttpReply ApiServer::take_order(const std::stop_token& stop, const HttpRequest& 
 HttpReply ApiServer::answer_plain(const HttpRequest& request) {
   const auto state = member_.board().take();
   if (request.path_and_query == "/healthz") return text_response(200, "ok\n");
-  if (request.path_and_query == "/metrics") return text_response(200, metrics_.text_of(state));
+  if (request.path_and_query == "/metrics") return text_response(200, metrics_.text_of(state, logs_.figures()));
   if (request.path_and_query != "/readyz") return text_response(404, "/healthz, /readyz or /metrics\n");
   if (!state.sql) return text_response(503, "mysqld does not run\n");
   if (!state.sql_error.empty()) return text_response(503, state.sql_error + "\n");

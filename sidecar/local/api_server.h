@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "operator/base/http_listener.h"
+#include "sidecar/local/log_keeper.h"
 #include "sidecar/local/member.h"
 #include "sidecar/local/metrics.h"
 #include "sidecar/local/orders.h"
@@ -24,7 +25,7 @@ class ApiServer {
  public:
   /// Errors: those of HttpListener::start.
   [[nodiscard]] static Result<std::unique_ptr<ApiServer>> start(Member& member, Orders& orders, Metrics& metrics,
-                                                                const Logger& log);
+                                                                const LogKeeper& logs, const Logger& log);
   ~ApiServer();
   ApiServer(const ApiServer&) = delete;
   ApiServer& operator=(const ApiServer&) = delete;
@@ -35,7 +36,8 @@ class ApiServer {
   [[nodiscard]] std::uint16_t metrics_port() const { return plain_->port(); }
 
  private:
-  ApiServer(Member& member, Orders& orders, Metrics& metrics) : member_(member), orders_(orders), metrics_(metrics) {}
+  ApiServer(Member& member, Orders& orders, Metrics& metrics, const LogKeeper& logs)
+      : member_(member), orders_(orders), metrics_(metrics), logs_(logs) {}
 
   HttpReply answer_api(const std::stop_token& stop, const HttpRequest& request);
   HttpReply answer_plain(const HttpRequest& request);
@@ -46,6 +48,7 @@ class ApiServer {
   Member& member_;
   Orders& orders_;
   Metrics& metrics_;
+  const LogKeeper& logs_;
   std::mutex mutex_;
   std::vector<LineStream> streams_;
   std::unique_ptr<HttpListener> api_;

@@ -38,6 +38,7 @@ Result<Config> parse_config(std::span<const std::string> arguments) {
       {"--api-port", [&](const std::string& text) { return read_port("--api-port", text, config.api_port); }},
       {"--metrics-port",
        [&](const std::string& text) { return read_port("--metrics-port", text, config.metrics_port); }},
+      {"--log-port", [&](const std::string& text) { return read_port("--log-port", text, config.log_port); }},
   };
   for (std::size_t i = 0; i < arguments.size(); i += 2) {
     const auto flag = flags.find(arguments[i]);

@@ -18,9 +18,10 @@ struct Config {
   std::filesystem::path run = "/run/baton";              ///< --run: gate.sock and mysql/mysqld.sock, shared with mysqld
   std::filesystem::path config = "/etc/baton/mysql";     ///< --config: the folder of my.cnf
   std::filesystem::path secrets = "/etc/baton/secrets";  ///< --secrets
-  std::string address = "0.0.0.0";                       ///< --address of both ports
+  std::string address = "0.0.0.0";                       ///< --address of all ports
   std::uint16_t api_port = 8443;                         ///< --api-port
   std::uint16_t metrics_port = 9104;                     ///< --metrics-port
+  std::uint16_t log_port = 3307;                         ///< --log-port: of the binlog server
 
   [[nodiscard]] std::filesystem::path data_directory() const { return data / "data"; }
   [[nodiscard]] std::filesystem::path state_directory() const { return data / "baton"; }

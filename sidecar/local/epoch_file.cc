@@ -10,7 +10,7 @@
 #include <limits>
 #include <system_error>
 
-#include "sidecar/local/descriptor.h"
+#include "operator/base/fd.h"
 #include "sidecar/wire/member_state_fields.h"
 
 namespace baton::sidecar {
@@ -141,7 +141,7 @@ Result<void> EpochFile::save(const EpochRecord& record) const {
 Result<void> write_durably(const std::filesystem::path& path, std::string_view text, unsigned mode) {
   const auto temporary = path.string() + ".tmp";
   {
-    const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+    const Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
     if (!file) return fail(ErrorKind::kRetry, "failed to open {}: {}", temporary, reason());
     TRY_VOID(write_all(file.get(), text, temporary));
   }
@@ -149,7 +149,7 @@ Result<void> write_durably(const std::filesystem::path& path, std::string_view t
     return fail(ErrorKind::kRetry, "failed to rename {}: {}", temporary, reason());
   }
   const auto folder = path.parent_path().string();
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Fd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory || ::fsync(directory.get()) != 0) {
     return fail(ErrorKind::kRetry, "failed to fsync {}: {}", folder, reason());
   }
@@ -157,7 +157,7 @@ Result<void> write_durably(const std::filesystem::path& path, std::string_view t
 }
 
 Result<std::string> read_small_file(const std::filesystem::path& path, std::size_t limit) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
     return fail(errno == ENOENT ? ErrorKind::kNotFound : ErrorKind::kRetry, "failed to open {}: {}", path.string(),
                 reason());

@@ -23,7 +23,7 @@ Result<std::unique_ptr<GateLink>> GateLink::open(const std::filesystem::path& pa
     return fail(ErrorKind::kTerminal, "{} is too long for a unix socket", text);
   }
   text.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   ::unlink(text.c_str());  // Left by an earlier sidecar; the pod has one at a time.
   const auto* const general = reinterpret_cast<const sockaddr*>(&address);  // How the socket interface is made.
   if (!listener || ::bind(listener.get(), general, sizeof(address)) != 0 || ::chmod(text.c_str(), 0600) != 0 ||
@@ -33,7 +33,7 @@ Result<std::unique_ptr<GateLink>> GateLink::open(const std::filesystem::path& pa
   return std::unique_ptr<GateLink>(new GateLink(std::move(listener), std::move(on_message), std::move(log)));
 }
 
-GateLink::GateLink(Descriptor listener, std::function<void(const GateMessage&)> on_message, Logger log)
+GateLink::GateLink(Fd listener, std::function<void(const GateMessage&)> on_message, Logger log)
     : on_message_(std::move(on_message)),
       log_(std::move(log)),
       listener_(std::move(listener)),
@@ -69,7 +69,7 @@ void GateLink::run(const std::stop_token& stop) {
 }
 
 void GateLink::accept_gate() {
-  Descriptor gate(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  Fd gate(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!gate) return;
   ucred peer{};
   socklen_t size = sizeof(peer);

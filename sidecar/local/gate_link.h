@@ -6,8 +6,8 @@
 #include <optional>
 #include <thread>
 
+#include "operator/base/fd.h"
 #include "operator/base/log.h"
-#include "sidecar/local/descriptor.h"
 #include "sidecar/local/gate_protocol.h"
 
 namespace baton::sidecar {
@@ -28,7 +28,7 @@ class GateLink {
   bool send(const GateMessage& message);
 
  private:
-  GateLink(Descriptor listener, std::function<void(const GateMessage&)> on_message, Logger log);
+  GateLink(Fd listener, std::function<void(const GateMessage&)> on_message, Logger log);
   void run(const std::stop_token& stop);
   void accept_gate();
   void read_gate();
@@ -36,11 +36,11 @@ class GateLink {
 
   std::function<void(const GateMessage&)> on_message_;
   Logger log_;
-  Descriptor listener_;
-  Descriptor wake_;
+  Fd listener_;
+  Fd wake_;
   GateMessageReader reader_;
   std::mutex mutex_;
-  Descriptor gate_;
+  Fd gate_;
   std::jthread thread_;
 };
 

@@ -5,7 +5,6 @@
 
 #include <system_error>
 
-#include "sidecar/binlog/scan.h"
 #include "sidecar/wire/member_state_fields.h"
 
 namespace baton::sidecar {
@@ -97,7 +96,6 @@ Member::Member(const Config& config, const Clock& clock, Logger log, MemberMachi
       watch_([this](int pid) {
         static_cast<void>(apply([&](MemberMachine& m) { return m.on_process_ended(pid, clock_.now()); }));
       }) {
-  scanner_ = std::jthread([this](const std::stop_token& stop) { scan_logs(stop); });
   if (machine_.record()) {
     epoch_seen_ = machine_.record()->epoch;
     revision_seen_ = machine_.record()->revision;
@@ -192,10 +190,8 @@ Result<void> Member::perform(Effects effects) {
     Effects next;
     if (effects.watch) watch_.watch(*effects.watch);
     for (const auto action : effects.gate) next = act(action);
-    if (effects.scan_logs) {
-      scan_wanted_ = true;
-      changed_.notify_all();
-    }
+    if (effects.scan_logs && begin_scan_) begin_scan_(machine_.scan());
+    scan_wanted_ = scan_wanted_ || (effects.scan_logs && !begin_scan_);
     if (effects.save) {
       saved = file_.save(*machine_.record());
       if (saved) {
@@ -233,23 +229,11 @@ Result<void> Member::prepare_start() const {
   return ensure_auto_cnf(config_.data_directory(), machine_.record()->uuid);
 }
 
-void Member::scan_logs(const std::stop_token& stop) {
-  while (true) {
-    int scan = 0;
-    {
-      std::unique_lock lock(mutex_);
-      if (!changed_.wait(lock, stop, [&] { return scan_wanted_; })) return;
-      scan_wanted_ = false;
-      scan = machine_.scan();
-    }
-    const auto logs = binlog::scan_newest(config_.data_directory() / "binlog.index",
-                                          {.data_directory = config_.data_directory(), .stop = stop});
-    auto set = logs.transform([](const binlog::BinlogScan& found) { return found.complete.to_string(); });
-    static_cast<void>(apply([&](MemberMachine& machine) {
-      machine.on_logs(scan, std::move(set));
-      return Effects{};
-    }));
-  }
+void Member::on_scan(std::function<void(int scan)> begin_scan) {
+  const std::scoped_lock lock(mutex_);
+  begin_scan_ = std::move(begin_scan);
+  if (begin_scan_ && scan_wanted_) begin_scan_(machine_.scan());
+  scan_wanted_ = false;
 }
 
 void Member::log_changes(const wire::MemberState& before) const {
@@ -271,7 +255,10 @@ void Member::log_changes(const wire::MemberState& before) const {
   }
   if (before.terminating != after.terminating) log_.info("the pod is being ended");
   if (before.logs_readable != after.logs_readable && after.logs_readable) {
-    log_.info("the binary logs were read to their end", {{"gtid_set", after.logs_gtid_set}});
+    log_.info("the logs were read to their ends", {{"gtid_set", after.logs_gtid_set}});
+  }
+  if (before.logs_error != after.logs_error && !after.logs_error.empty()) {
+    log_.error("the logs cannot be read", {{"error", after.logs_error}});
   }
 }
 

@@ -9,7 +9,6 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -57,6 +56,10 @@ class Member {
   /// below the highest seen. Afterwards the order is carried out as any other.
   void kill_past_lock(const wire::Order& order);
 
+  /// `begin_scan(scan)` is called, under the lock, when the logs of a mysqld that is down are to be read; at once if
+  /// that was so before. Must not block; MemberMachine::on_logs takes the answer. Empty: nobody reads them.
+  void on_scan(std::function<void(int scan)> begin_scan);
+
   /// The sidecar got SIGTERM, which comes after the end of mysqld's container.
   void on_sidecar_terminating();
   /// Lets mysqld's backoff go on and retries what could not be written. About once a second.
@@ -71,7 +74,6 @@ class Member {
   Result<void> perform(Effects effects);
   Effects act(GateAction action);
   [[nodiscard]] Result<void> prepare_start() const;
-  void scan_logs(const std::stop_token& stop);
   void log_changes(const wire::MemberState& before) const;
 
   Config config_;
@@ -82,13 +84,12 @@ class Member {
   mutable std::timed_mutex mutex_;
   std::condition_variable_any changed_;
   MemberMachine machine_;
-  bool scan_wanted_ = false;
+  bool scan_wanted_ = false;  ///< Before anybody was there who scans.
   std::atomic<std::int64_t> epoch_seen_ = 0;
   std::atomic<std::int64_t> revision_seen_ = 0;
   std::unique_ptr<GateLink> link_;
-  // The last two run threads that use all of the above: they end first.
-  ProcessWatch watch_;
-  std::jthread scanner_;
+  std::function<void(int scan)> begin_scan_;
+  ProcessWatch watch_;  ///< Last: its thread uses all of the above, and ends first.
 };
 
 /// Makes sure that auto.cnf names this server_uuid. Errors: kCorrupt when it names another one (somebody exchanged the

@@ -135,18 +135,18 @@ void MemberMachine::on_sql_error(std::string sentence) {
   if (state_.process == Process::kRunning) state_.sql_error = std::move(sentence);
 }
 
-void MemberMachine::on_logs(int scan, Result<std::string> gtid_set) {
+void MemberMachine::on_logs(int scan, Result<GtidSet> proven) {
   if (scan != scan_ || state_.process != Process::kNotRunning || !record_) return;
-  auto total = gtid_set.and_then([](const std::string& text) { return GtidSet::parse(text); });
-  auto outside = GtidSet::parse(record_->outside_logs);
-  state_.logs_readable = total.has_value() && outside.has_value();
-  if (!total) {
-    state_.logs_error = total.error().what;
-  } else if (!outside) {
-    state_.logs_error = "outside_logs of the epoch file: " + outside.error().what;
-  } else {
-    state_.logs_gtid_set = total->united(*outside).to_string();
-  }
+  const auto total = proven.and_then([this](const GtidSet& logs) {
+    return outside_logs().transform([&](const GtidSet& outside) { return logs.united(outside); });
+  });
+  state_.logs_readable = total.has_value();
+  state_.logs_gtid_set = total ? total->to_string() : "";
+  state_.logs_error = total ? "" : total.error().what;
+}
+
+void MemberMachine::set_servable(std::string gtid_set) {
+  state_.servable = has_value() ? std::move(gtid_set) : std::string();
 }
 
 Effects MemberMachine::on_tick(Instant now) {
@@ -239,6 +239,15 @@ Effects MemberMachine::remember_ackers(std::vector<std::string> replicas) {
   record_->replicas = std::move(replicas);
   dirty_ = true;
   return {.save = true};
+}
+
+Result<Effects> MemberMachine::offer_logs(std::string replica, std::string set) {
+  if (!replica.empty() && !has_value()) {
+    return fail(ErrorKind::kUnsafe, "the data directory has no value yet: there is nothing to offer");
+  }
+  state_.offered_to = std::move(replica);
+  state_.offered = std::move(set);
+  return Effects{};
 }
 
 Result<Effects> MemberMachine::begin_task(Task task) {
@@ -358,6 +367,13 @@ void MemberMachine::publish_record() {
   state_.uuid = record_->uuid;
   state_.server_id = record_->server_id;
   state_.directory = record_->directory;
+}
+
+Result<GtidSet> MemberMachine::outside_logs() const {
+  if (!record_) return std::unexpected(record_.error());
+  auto outside = GtidSet::parse(record_->outside_logs);
+  if (!outside) return wrap("outside_logs of the epoch file", std::move(outside).error());
+  return outside;
 }
 
 bool MemberMachine::has_value() const {

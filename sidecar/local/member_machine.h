@@ -6,6 +6,7 @@
 
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
+#include "engine/gtid/gtid_set.h"
 #include "sidecar/local/epoch_file.h"
 #include "sidecar/wire/order.h"
 
@@ -19,7 +20,7 @@ struct Effects {
   bool save = false;  ///< The record changed: fsync it. A start must not come before that.
   std::vector<GateAction> gate;
   std::optional<int> watch;  ///< Watch this process for its end.
-  bool scan_logs = false;    ///< mysqld is down: read its binlog to the end; answer with on_logs.
+  bool scan_logs = false;    ///< mysqld is down: read its logs to their ends; answer with on_logs.
 
   [[nodiscard]] bool none() const { return !save && gate.empty() && !watch && !scan_logs; }
 };
@@ -62,8 +63,11 @@ class MemberMachine {
   void on_sql_error(std::string sentence);
   /// What mysqld said last is out of date, and it does not answer.
   void forget_sql() { state_.sql.reset(); }
-  /// `scan` numbers the scan that was asked for; a late answer to an older one is dropped.
-  void on_logs(int scan, Result<std::string> gtid_set);
+  /// What the logs of a mysqld that is down prove, or why they do not. `scan` numbers the scan that was asked for; an
+  /// answer to an older one is dropped. A later answer to the same one replaces the earlier.
+  void on_logs(int scan, Result<GtidSet> proven);
+  /// What the binlog server can send now. Nothing while the directory has no value.
+  void set_servable(std::string gtid_set);
   [[nodiscard]] Effects on_tick(Instant now);
   /// The record could not be written (sentence) or is written (empty).
   [[nodiscard]] Effects on_saved(std::string error, Instant now);
@@ -81,6 +85,8 @@ class MemberMachine {
   /// Takes mark_open back after the server refused and stayed read-only.
   [[nodiscard]] Effects unmark_open(bool open, std::int64_t opened_epoch);
   [[nodiscard]] Effects remember_ackers(std::vector<std::string> replicas);
+  /// Whose receiver may fetch what from here; an empty `replica`: nobody's. kUnsafe: the directory has no value.
+  [[nodiscard]] Result<Effects> offer_logs(std::string replica, std::string set);
   void set_busy(std::string_view order) { state_.busy = order; }
 
   /// Begins Initialize or CloneFrom. kUnsafe: the directory has a value; kRetry: mysqld is not known to be down.
@@ -96,6 +102,8 @@ class MemberMachine {
 
   [[nodiscard]] const wire::MemberState& state() const { return state_; }
   [[nodiscard]] const Result<EpochRecord>& record() const { return record_; }
+  /// What was executed but lies in no log. Errors: kCorrupt; that of the record.
+  [[nodiscard]] Result<GtidSet> outside_logs() const;
   [[nodiscard]] int pid() const { return pid_; }
   [[nodiscard]] bool gate_idle() const { return gate_ == Gate::kIdle; }
   /// mysqld has answered SQL since its start (also within a task).

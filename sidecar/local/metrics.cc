@@ -29,6 +29,10 @@ struct Metrics::Series {
     return prometheus::BuildGauge().Name(name).Help(help).Labels(labels).Register(registry).Add({});
   }
 
+  prometheus::Counter& counter(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Labels(labels).Register(registry).Add({});
+  }
+
   std::mutex mutex;
   prometheus::Labels labels;
   prometheus::Registry registry;
@@ -43,6 +47,12 @@ struct Metrics::Series {
   prometheus::Gauge& applier = gauge("baton_applier_running", "1 while the applier runs.");
   prometheus::Gauge& backlog = gauge("baton_unapplied_transactions", "Transactions received and not applied yet.");
   prometheus::Gauge& drift = gauge("baton_pinned_settings_drifted", "Pinned settings with another value.");
+  prometheus::Gauge& receivers = gauge("baton_log_receivers", "Receivers that fetch from the binlog server now.");
+  prometheus::Gauge& indexed = gauge("baton_logs_indexed", "1 if every binary log and relay log was read.");
+  prometheus::Gauge& damaged = gauge("baton_logs_damaged_files", "Log files of which something cannot be read.");
+  prometheus::Counter& bytes = counter("baton_log_sent_bytes_total", "Bytes that the binlog server has sent.");
+  prometheus::Counter& sent = counter("baton_log_sent_transactions_total",
+                                      "Transactions sent by the binlog server to receivers that got all they asked.");
   prometheus::Family<prometheus::Counter>& orders = prometheus::BuildCounter()
                                                         .Name("baton_orders_total")
                                                         .Help("Orders by name and result.")
@@ -57,7 +67,7 @@ void Metrics::count_order(std::string_view order, std::string_view result) {
   series_->orders.Add({{"order", std::string(order)}, {"result", std::string(result)}}).Increment();
 }
 
-std::string Metrics::text_of(const wire::MemberState& state) {
+std::string Metrics::text_of(const wire::MemberState& state, const LogFigures& logs) {
   const std::scoped_lock lock(series_->mutex);
   const auto sql = state.sql.value_or(wire::Sql{});
   const auto running = [](wire::Thread thread) { return thread == wire::Thread::kRunning ? 1.0 : 0.0; };
@@ -72,6 +82,11 @@ std::string Metrics::text_of(const wire::MemberState& state) {
   series_->applier.Set(running(sql.channel.applier));
   series_->backlog.Set(unapplied(sql));
   series_->drift.Set(static_cast<double>(sql.drift.size()));
+  series_->receivers.Set(static_cast<double>(logs.receivers));
+  series_->indexed.Set(logs.is_indexed ? 1 : 0);
+  series_->damaged.Set(static_cast<double>(logs.problems));
+  series_->bytes.Increment(static_cast<double>(logs.bytes_sent) - series_->bytes.Value());
+  series_->sent.Increment(static_cast<double>(logs.transactions_sent) - series_->sent.Value());
   return prometheus::TextSerializer().Serialize(series_->registry.Collect());
 }
 

@@ -18,6 +18,8 @@ namespace {
 constexpr Duration kSlotPatience = std::chrono::seconds(2);
 /// SIGKILL takes effect at once unless the process hangs in the kernel.
 constexpr Duration kFenceLimit = std::chrono::seconds(5);
+/// How long the answer to StopReceiver waits for what was received last to be in `servable`.
+constexpr Duration kLookPatience{200};
 constexpr std::int64_t kLongestWait = 5000;
 
 Result<GtidSet> parse_target(const std::string& text) {
@@ -42,9 +44,9 @@ Effects merged(Effects first, Effects second) {
 
 }  // namespace
 
-Orders::Orders(Member& member, ServerAdmin& admin, Logger log,
+Orders::Orders(Member& member, ServerAdmin& admin, LogKeeper& logs, Logger log,
                std::function<void(std::string_view, std::string_view)> on_done)
-    : member_(member), admin_(admin), log_(std::move(log)), on_done_(std::move(on_done)) {}
+    : member_(member), admin_(admin), logs_(logs), log_(std::move(log)), on_done_(std::move(on_done)) {}
 
 wire::OrderResult Orders::carry_out(const std::stop_token& stop, const wire::Order& order) {
   const auto name = name_of(order.command);
@@ -86,19 +88,22 @@ Result<void> Orders::dispatch(const std::stop_token& stop, const wire::Order& or
   };
   set_busy(name_of(order.command));
   auto done = std::visit([&](const auto& command) { return perform(stop, order, command); }, order.command);
-  // The answer carries the state after the order, not the one of the last look.
-  const bool running =
-      member_.look([](const MemberMachine& machine) { return machine.state().process == Process::kRunning; });
-  if (running && !refresh(stop, member_, admin_)) {
-    // What was seen before the order must not pass for its outcome: a receiver that was stopped then may run now.
-    static_cast<void>(member_.apply([](MemberMachine& machine) {
-      machine.forget_sql();
-      return Effects{};
-    }));
-  }
+  // What is offered is nothing that mysqld would know of, and it may hang.
+  if (!std::holds_alternative<wire::OfferLogs>(order.command)) look_again(stop);
   const auto task = member_.look([](const MemberMachine& machine) { return machine.task(); });
   set_busy(task == Task::kClone ? "CloneFrom" : "");
   return done;
+}
+
+void Orders::look_again(const std::stop_token& stop) {
+  const bool running =
+      member_.look([](const MemberMachine& machine) { return machine.state().process == Process::kRunning; });
+  if (!running || refresh(stop, member_, admin_, logs_)) return;
+  // What was seen before the order must not pass for its outcome: a receiver that was stopped then may run now.
+  static_cast<void>(member_.apply([](MemberMachine& machine) {
+    machine.forget_sql();
+    return Effects{};
+  }));
 }
 
 Result<void> Orders::fence(const std::stop_token& stop, const wire::Order& order) {
@@ -159,6 +164,7 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& ord
 Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::StopReceiver&) {
   TRY_VOID(need_server());
   TRY_VOID(admin_.stop_receiver(stop));
+  logs_.look_now(stop, kLookPatience);
   return {};
 }
 
@@ -167,6 +173,10 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, co
   if (member_.look(is_open)) return fail(ErrorKind::kUnsafe, "this server is open for writes: it follows nobody");
   TRY(passwords, read_passwords(member_.config()));
   return admin_.follow(stop, command, passwords);
+}
+
+Result<void> Orders::perform(const std::stop_token&, const wire::Order&, const wire::OfferLogs& command) {
+  return logs_.offer(command);
 }
 
 Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::SetAckCount& command) {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "operator/base/log.h"
+#include "sidecar/local/log_keeper.h"
 #include "sidecar/local/member.h"
 #include "sidecar/mysql/server_admin.h"
 #include "sidecar/wire/order.h"
@@ -18,7 +19,7 @@ namespace baton::sidecar {
 class Orders {
  public:
   /// `on_done(order, result)` counts: result is "ok" or name_of(ErrorKind).
-  Orders(Member& member, ServerAdmin& admin, Logger log,
+  Orders(Member& member, ServerAdmin& admin, LogKeeper& logs, Logger log,
          std::function<void(std::string_view order, std::string_view result)> on_done);
 
   /// Checks the order, takes its numbers up durably, does it, and tells the state after it.
@@ -36,6 +37,7 @@ class Orders {
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::Fence& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::StopReceiver& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::Follow& command);
+  Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::OfferLogs& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::SetAckCount& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::SetAckers& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order,
@@ -49,11 +51,14 @@ class Orders {
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::Open& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::KillSessions& command);
 
+  /// Brings what mysqld says up to date, so that the answer carries the state after the order.
+  void look_again(const std::stop_token& stop);
   /// Refuses while a data directory is being made or mysqld does not run.
   [[nodiscard]] Result<void> need_server() const;
 
   Member& member_;
   ServerAdmin& admin_;
+  LogKeeper& logs_;
   Logger log_;
   std::function<void(std::string_view, std::string_view)> on_done_;
   std::timed_mutex slot_;

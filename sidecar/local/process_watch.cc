@@ -60,7 +60,7 @@ bool is_thread_ending(const std::filesystem::path& task) {
 std::string first_thread(int pid) { return std::format("/proc/{0}/task/{0}/stat", pid); }
 
 /// The same of an open line. It is the usual answer, many times a second.
-bool first_thread_is_ending(const Descriptor& stat) {
+bool first_thread_is_ending(const Fd& stat) {
   std::array<char, kMaxStat> line;
   const auto count = ::pread(stat.get(), line.data(), line.size(), 0);
   return count > 0 && says_exiting({line.data(), static_cast<std::size_t>(count)});
@@ -113,7 +113,7 @@ void ProcessWatch::wake() const {
 void ProcessWatch::watch(int pid) {
   {
     const std::scoped_lock lock(mutex_);
-    process_ = Descriptor(open_process(pid));
+    process_ = Fd(open_process(pid));
     pid_ = pid;
     gone_ = !process_;
   }
@@ -129,7 +129,7 @@ bool ProcessWatch::send_signal(int signal) {
 bool ProcessWatch::wait_for_end(int process, int pid) const {
   std::array<pollfd, 2> fds = {pollfd{wake_.get(), POLLIN, 0}, pollfd{process, POLLIN, 0}};
   const int limit = process < 0 ? -1 : static_cast<int>(kGlance.count());
-  const Descriptor stat(::open(first_thread(pid).c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd stat(::open(first_thread(pid).c_str(), O_RDONLY | O_CLOEXEC));
   // The flags are read while the pidfd is silent: then the number is still this process's.
   while (::poll(fds.data(), fds.size(), limit) == 0) {
     if (first_thread_is_ending(stat) && is_ending(pid)) return true;
@@ -139,13 +139,13 @@ bool ProcessWatch::wait_for_end(int process, int pid) const {
 
 void ProcessWatch::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    Descriptor process;
+    Fd process;
     int pid = 0;
     bool gone = false;
     {
       const std::scoped_lock lock(mutex_);
       // A copy of its own: watch() may replace the other one while this polls.
-      process = Descriptor(process_ ? ::dup(process_.get()) : -1);
+      process = Fd(process_ ? ::dup(process_.get()) : -1);
       pid = pid_;
       gone = gone_;
     }

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "engine/base/result.h"
-#include "sidecar/local/descriptor.h"
+#include "operator/base/fd.h"
 
 namespace baton::sidecar {
 
@@ -46,9 +46,9 @@ class ProcessWatch {
   [[nodiscard]] bool wait_for_end(int process, int pid) const;
 
   std::function<void(int)> on_end_;
-  Descriptor wake_;
+  Fd wake_;
   std::mutex mutex_;
-  Descriptor process_;  ///< pidfd
+  Fd process_;  ///< pidfd
   int pid_ = 0;
   bool gone_ = false;  ///< watch() found no such process.
   std::jthread thread_;

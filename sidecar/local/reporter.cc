@@ -22,12 +22,14 @@ bool may_answer(Process process) {
 
 }  // namespace
 
-Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin) {
+Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin, const LogKeeper& logs) {
   const int starts = member.look([](const MemberMachine& machine) { return machine.starts(); });
   auto sql = admin.read_state(stop);
+  auto servable = logs.servable();
   const auto applied = member.apply([&](MemberMachine& machine) -> Effects {
     // An answer of the mysqld before this one says nothing about this one.
     if (machine.starts() != starts) return {};
+    machine.set_servable(std::move(servable));
     if (sql) return machine.on_sql(*std::move(sql), member.now());
     machine.on_sql_error(sql.error().what);
     return {};
@@ -36,8 +38,8 @@ Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& a
   return applied;
 }
 
-Reporter::Reporter(Member& member, ServerAdmin& admin, Logger log)
-    : member_(member), admin_(admin), log_(std::move(log)) {
+Reporter::Reporter(Member& member, ServerAdmin& admin, LogKeeper& logs, Logger log)
+    : member_(member), admin_(admin), logs_(logs), log_(std::move(log)) {
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
@@ -46,7 +48,7 @@ void Reporter::run(const std::stop_token& stop) {
     member_.tick();
     const auto [process, starts] =
         member_.look([](const MemberMachine& machine) { return std::pair(machine.state().process, machine.starts()); });
-    if (may_answer(process)) static_cast<void>(refresh(stop, member_, admin_));
+    if (may_answer(process)) static_cast<void>(refresh(stop, member_, admin_, logs_));
     kill_strangers(stop);
     renew_passwords(stop);
     const bool answered = member_.look([](const MemberMachine& machine) { return machine.answered(); });

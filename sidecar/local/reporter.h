@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "operator/base/log.h"
+#include "sidecar/local/log_keeper.h"
 #include "sidecar/local/member.h"
 #include "sidecar/mysql/server_admin.h"
 
@@ -17,7 +18,7 @@ namespace baton::sidecar {
 /// one by one.
 class Reporter {
  public:
-  Reporter(Member& member, ServerAdmin& admin, Logger log);
+  Reporter(Member& member, ServerAdmin& admin, LogKeeper& logs, Logger log);
 
  private:
   void run(const std::stop_token& stop);
@@ -26,6 +27,7 @@ class Reporter {
 
   Member& member_;
   ServerAdmin& admin_;
+  LogKeeper& logs_;
   Logger log_;
   Instant passwords_due_{};
   int passwords_of_start_ = 0;  ///< The start whose server has `passwords_`.
@@ -33,7 +35,8 @@ class Reporter {
   std::jthread thread_;
 };
 
-/// Asks once and hands the answer to the member. Errors: those of ServerAdmin::read_state.
-Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin);
+/// Asks once and hands the answer to the member, and with it what the logs can send. Errors: those of
+/// ServerAdmin::read_state.
+Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin, const LogKeeper& logs);
 
 }  // namespace baton::sidecar

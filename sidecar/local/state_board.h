@@ -15,6 +15,12 @@ class StateBoard {
  public:
   /// Wakes the waiting ones if it is news.
   void publish(const wire::MemberState& state);
+  /// Looks at the newest state under the lock: `what` must be short.
+  template <class Look>
+  [[nodiscard]] auto look(Look&& what) const {
+    const std::scoped_lock lock(mutex_);
+    return what(state_);
+  }
   /// The newest state with a sequence of its own: a higher one is never older.
   [[nodiscard]] wire::MemberState take();
   /// Raised by each piece of news.

@@ -148,7 +148,7 @@ SqlResult<Session> Session::connect(const MysqlLibrary& /*started*/, const Endpo
                          local ? endpoint.socket.c_str() : nullptr, 0) == nullptr) {
     return std::unexpected(session.failure(stop));
   }
-  session.cancel_ = Descriptor(::fcntl(handle->net.fd, F_DUPFD_CLOEXEC, 0));
+  session.cancel_ = Fd(::fcntl(handle->net.fd, F_DUPFD_CLOEXEC, 0));
   if (!session.cancel_)
     return std::unexpected(SqlFailure{ErrorKind::kRetry, CR_OUT_OF_MEMORY, "no file descriptor left"});
   if (auto done =

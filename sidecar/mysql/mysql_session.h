@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
-#include "sidecar/local/descriptor.h"
+#include "operator/base/fd.h"
 #include "sidecar/mysql/mysql_library.h"
 
 struct MYSQL;
@@ -131,7 +131,7 @@ class Session {
 
   std::unique_ptr<MYSQL, Closer> handle_;
   /// A second descriptor of the same socket. Another thread may shut it down while the library closes its own.
-  Descriptor cancel_;
+  Fd cancel_;
   bool lost_ = false;
 };
 

@@ -2,20 +2,18 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <condition_variable>
 #include <format>
-#include <list>
 #include <map>
 #include <mutex>
-#include <thread>
+#include <optional>
 #include <utility>
 
+#include "operator/base/acceptor.h"
 #include "sidecar/replication/connection.h"
 
 namespace baton::replication {
@@ -51,17 +49,16 @@ class BinlogServer::Server final : public ConnectionObserver {
         tls_(options_.certificate_file, options_.key_file, log_),
         listen_(std::move(port)) {}
 
-  ~Server() override {
-    acceptor_.request_stop();
-    if (acceptor_.joinable()) acceptor_.join();
-    for (auto& slot : slots_) slot.thread.request_stop();
-  }
-
   [[nodiscard]] Result<void> prepare() { return secure() ? tls_.reload() : Result<void>(); }
   void run() {
-    acceptor_ = std::jthread([this](const std::stop_token& stop) { accept_loop(stop); });
+    acceptor_.emplace(
+        std::move(listen_), options_.max_connections,
+        [this](Fd socket, const WakeEvent& wake, const std::stop_token& stop) {
+          serve_one(std::move(socket), wake, stop);
+        },
+        log_);
   }
-  [[nodiscard]] std::uint16_t port() const { return port_of(listen_); }
+  [[nodiscard]] std::uint16_t port() const { return acceptor_->port(); }
   [[nodiscard]] Counters counters() const {
     const std::scoped_lock lock(mutex_);
     return {.connections = open_, .receivers = dumps_.size(), .bytes_sent = bytes_sent_};
@@ -84,11 +81,6 @@ class BinlogServer::Server final : public ConnectionObserver {
   void sent(std::size_t bytes) override { bytes_sent_ += bytes; }
 
  private:
-  struct Slot {
-    WakeEvent wake;
-    std::atomic<bool> over = false;
-    std::jthread thread;  // Last: joined before what it uses goes.
-  };
   struct RunningDump {
     const WakeEvent* wake = nullptr;
     std::atomic<bool>* replaced = nullptr;
@@ -96,41 +88,7 @@ class BinlogServer::Server final : public ConnectionObserver {
 
   [[nodiscard]] bool secure() const { return !options_.certificate_file.empty() || !options_.key_file.empty(); }
 
-  void accept_loop(const std::stop_token& stop) {
-    const std::stop_callback wake(stop, [this] { wake_.raise(); });
-    while (!stop.stop_requested()) {
-      std::array<pollfd, 2> fds{{{listen_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
-      constexpr int kReapMilliseconds = 5000;  // Threads of ended connections are joined at least this often.
-      ::poll(fds.data(), fds.size(), kReapMilliseconds);
-      wake_.lower();
-      slots_.remove_if([](const Slot& slot) { return slot.over.load(); });
-      if (fds[0].revents != 0 && !stop.stop_requested()) accept_one();
-    }
-  }
-
-  void accept_one() {
-    Fd socket(::accept4(listen_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (socket.get() < 0) {
-      constexpr int kPauseMilliseconds = 100;  // Out of descriptors: the queue of the port waits.
-      pollfd wake{wake_.get(), POLLIN, 0};
-      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) ::poll(&wake, 1, kPauseMilliseconds);
-      return;
-    }
-    if (slots_.size() >= options_.max_connections) {
-      log_.warn("too many connections, a new one is closed", {{"limit", options_.max_connections}});
-      return;
-    }
-    auto& slot = slots_.emplace_back();
-    slot.thread =
-        std::jthread([this, &slot, socket = std::move(socket), id = ++last_id_](const std::stop_token& stop) mutable {
-          const std::stop_callback wake(stop, [&] { slot.wake.raise(); });
-          serve_one(std::move(socket), slot, id, stop);
-          slot.over = true;
-          wake_.raise();
-        });
-  }
-
-  void serve_one(Fd socket, const Slot& slot, std::uint32_t id, const std::stop_token& stop) {
+  void serve_one(Fd socket, const WakeEvent& wake, const std::stop_token& stop) {
     const std::string peer = peer_of(socket);
     const Logger log = log_.with({{"peer", peer}});
     auto served = served_();
@@ -139,14 +97,14 @@ class BinlogServer::Server final : public ConnectionObserver {
     SourceSession session({.identity = std::move(served->identity),
                            .accounts = std::move(served->accounts),
                            .nonce = make_nonce(),
-                           .connection_id = id,
+                           .connection_id = ++last_id_,
                            .peer = peer,
                            .tls = secure(),
                            .limits = options_.limits},
                           source_, clock_.now());
     Connection({.socket = std::move(socket),
                 .tls = secure() ? tls_.current() : nullptr,
-                .wake = slot.wake,
+                .wake = wake,
                 .options = options_,
                 .source = source_,
                 .observer = *this,
@@ -163,15 +121,13 @@ class BinlogServer::Server final : public ConnectionObserver {
   const Logger log_;
   const SystemClock clock_;
   ServerTls tls_;
-  Fd listen_;
-  WakeEvent wake_;
+  Fd listen_;  // Until run().
+  std::atomic<std::uint32_t> last_id_ = 0;
   std::atomic<std::size_t> open_ = 0;
   std::atomic<std::uint64_t> bytes_sent_ = 0;
   mutable std::mutex mutex_;  // Guards dumps_ and what they point to.
   std::map<std::string, RunningDump> dumps_;
-  std::uint32_t last_id_ = 0;  // Of the acceptor's thread, as is slots_; of the destructor after it.
-  std::list<Slot> slots_;
-  std::jthread acceptor_;
+  std::optional<Acceptor> acceptor_;  // Last: its threads use all of the above.
 };
 
 BinlogServer::BinlogServer(std::unique_ptr<Server> server) : server_(std::move(server)) {}

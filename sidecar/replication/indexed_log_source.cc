@@ -1,30 +1,15 @@
 #include "sidecar/replication/indexed_log_source.h"
 
-#include <format>
-
 namespace baton::replication {
 
-class IndexedLogSource::Entry final : public Subscription {
- public:
-  Entry(IndexedLogSource& logs, std::uint64_t number) : logs_(logs), number_(number) {}
-  ~Entry() override {
-    const std::scoped_lock lock(logs_.mutex_);
-    logs_.wakes_.erase(number_);
-  }
-
- private:
-  IndexedLogSource& logs_;
-  std::uint64_t number_;
-};
-
-Result<LogSource::Opened> IndexedLogSource::open(const GtidSet& have) {
+Result<LogSource::Opened> IndexedLogSource::open(const Receiver& receiver) {
   const auto snapshot = latest_();
-  if (GtidSet missing = snapshot->unavailable(have, outside_()); !missing.empty()) {
+  if (GtidSet missing = snapshot->unavailable(receiver.have, outside_()); !missing.empty()) {
     if (!snapshot->is_complete) return fail(ErrorKind::kRetry, "the logs are still being read");
     if (!snapshot->problems.empty()) return std::unexpected(snapshot->problems.front());
     return Opened(Refusal{Refusal::Reason::kPurged, std::move(missing)});
   }
-  return Opened(std::make_unique<binlog::LogStream>(latest_, have));
+  return Opened(std::make_unique<binlog::LogStream>(latest_, receiver.have));
 }
 
 LogSource::Sets IndexedLogSource::sets() {
@@ -32,17 +17,6 @@ LogSource::Sets IndexedLogSource::sets() {
   Sets sets{.executed = snapshot->executed.united(outside_()), .purged = {}};
   sets.purged = sets.executed.minus(snapshot->available);
   return sets;
-}
-
-std::unique_ptr<LogSource::Subscription> IndexedLogSource::subscribe(std::function<void()> wake) {
-  const std::scoped_lock lock(mutex_);
-  wakes_.emplace(++last_, std::move(wake));
-  return std::make_unique<Entry>(*this, last_);
-}
-
-void IndexedLogSource::notify() {
-  const std::scoped_lock lock(mutex_);
-  for (const auto& [number, wake] : wakes_) wake();
 }
 
 }  // namespace baton::replication

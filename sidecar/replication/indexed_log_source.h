@@ -1,15 +1,13 @@
 #pragma once
 
-#include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "sidecar/binlog/log_index.h"
 #include "sidecar/binlog/log_stream.h"
 #include "sidecar/replication/log_source.h"
+#include "sidecar/replication/wake_list.h"
 
 namespace baton::replication {
 
@@ -27,21 +25,19 @@ class IndexedLogSource final : public LogSource {
 
   /// Refuses who lacks what no log here has. Errors also: kRetry until every log was read, if what the receiver lacks
   /// may be in one that was not; the problem of a log that may hide what it lacks.
-  [[nodiscard]] Result<Opened> open(const GtidSet& have) override;
+  [[nodiscard]] Result<Opened> open(const Receiver& receiver) override;
   [[nodiscard]] Sets sets() override;
-  [[nodiscard]] std::unique_ptr<Subscription> subscribe(std::function<void()> wake) override;
+  [[nodiscard]] std::unique_ptr<Subscription> subscribe(std::function<void()> wake) override {
+    return wakes_.add(std::move(wake));
+  }
 
   /// To be called after each snapshot that has more.
-  void notify();
+  void notify() { wakes_.wake_all(); }
 
  private:
-  class Entry;
-
   binlog::LogStream::Latest latest_;
   std::function<GtidSet()> outside_;
-  std::mutex mutex_;
-  std::uint64_t last_ = 0;
-  std::map<std::uint64_t, std::function<void()>> wakes_;
+  WakeList wakes_;
 };
 
 }  // namespace baton::replication

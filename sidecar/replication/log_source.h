@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <variant>
 
 #include "engine/base/result.h"
@@ -9,6 +11,14 @@
 #include "sidecar/binlog/transaction_stream.h"
 
 namespace baton::replication {
+
+/// A receiver that asked for transactions.
+struct Receiver {
+  std::string user;  ///< Proven by its password.
+  std::string uuid;  ///< @replica_uuid, as it claims; empty when it did not say.
+  std::uint32_t server_id = 0;
+  GtidSet have;
+};
 
 /// Why a receiver cannot be served from here, whatever it does: it is told with error 1236 and stops for good.
 struct Refusal {
@@ -37,9 +47,9 @@ class LogSource {
 
   virtual ~LogSource() = default;
 
-  /// A stream of what is here and not in `have`. Errors: kCorrupt and kUnsafe end the receiver for good, after any
-  /// other it tries again.
-  [[nodiscard]] virtual Result<Opened> open(const GtidSet& have) = 0;
+  /// A stream of what is here, not in `receiver.have`, and meant for it. May wait for a moment. Errors: kCorrupt and
+  /// kUnsafe end the receiver for good, after any other it tries again.
+  [[nodiscard]] virtual Result<Opened> open(const Receiver& receiver) = 0;
 
   /// For tools that ask: @@global.gtid_executed and gtid_purged.
   [[nodiscard]] virtual Sets sets() = 0;

@@ -297,7 +297,7 @@ Dump::Terms SourceSession::dump_terms() const {
 
 void SourceSession::open_dump(OutputBuffer& out, Instant now) {
   writer_.restart(1);
-  auto opened = source_.open(request_->have);
+  auto opened = source_.open(*receiver_);
   if (!opened) return fail_dump(opened.error(), out);
   if (const auto* refusal = std::get_if<Refusal>(&*opened)) {
     return refuse(kFatalReadingBinlog, kGeneral, sentence(*refusal), out);

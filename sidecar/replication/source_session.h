@@ -44,14 +44,6 @@ struct Moment {
   std::int64_t unix_seconds = 0;
 };
 
-/// A receiver that asked for transactions.
-struct Receiver {
-  std::string user;
-  std::string uuid;  ///< @replica_uuid; empty when it did not say.
-  std::uint32_t server_id = 0;
-  GtidSet have;
-};
-
 /// One connection of the binlog server, without sockets, threads or a clock: bytes in, bytes out. States:
 ///
 ///   greeting → login → [ TLS → login ] → [ auth switch ] → commands → dump → closed

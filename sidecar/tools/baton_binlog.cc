@@ -18,6 +18,7 @@
 #include "sidecar/binlog/log_index.h"
 #include "sidecar/binlog/log_stream.h"
 #include "sidecar/binlog/log_walk.h"
+#include "sidecar/tools/serve.h"
 
 namespace baton::binlog {
 namespace {
@@ -34,6 +35,10 @@ constexpr std::string_view kUsage =
   baton-binlog bench PATH…      A file: MB/s by headers, with checksums, as a stream. A folder with index files: how
                                 long the index takes, how long a look at it when nothing changed, and how soon after
                                 mysqld's end the first bytes go out to one who lacks the newest file
+  baton-binlog serve FOLDER [--address 127.0.0.1] [--port 3307] [--user baton] --password-file FILE
+                            [--certificate FILE --key FILE] [--server-id 4294967295]
+                                Sends the logs of a server that is dead to MySQL replicas, until it gets SIGINT or
+                                SIGTERM. Without a certificate only where replicas use SOURCE_SSL=0.
 
 Whether a file is a relay log is seen in its first event. Exit code: 0 well, 1 corrupt or not readable, 2 wrong usage.
 )";
@@ -269,6 +274,19 @@ Result<void> bench_folder(const fs::path& folder) {
   return {};
 }
 
+int serve_folder(const std::vector<std::string_view>& words) {
+  const auto options = tools::parse_serve(std::span(words).subspan(1));
+  if (!options) {
+    std::print(stderr, "baton-binlog: {}\n\n{}", options.error().what, kUsage);
+    return 2;
+  }
+  const auto served =
+      listings_in(options->folder).and_then([&](auto listings) { return tools::serve(*options, std::move(listings)); });
+  if (served) return 0;
+  std::println(stderr, "baton-binlog: {}", served.error().what);
+  return 1;
+}
+
 Result<void> bench_path(const fs::path& path) { return fs::is_directory(path) ? bench_folder(path) : bench(path); }
 
 int run(const std::vector<std::string_view>& words) {
@@ -277,6 +295,7 @@ int run(const std::vector<std::string_view>& words) {
     return 0;
   }
   const auto command = words.empty() ? std::string_view() : words[0];
+  if (command == "serve") return serve_folder(words);
   const auto work = command == "list"     ? list_file
                     : command == "verify" ? verify
                     : command == "bench"  ? bench_path

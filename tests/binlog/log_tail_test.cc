@@ -1,6 +1,8 @@
 #include "sidecar/binlog/log_tail.h"
 
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 
 #include "tests/binlog/log_fixtures.h"
 #include "tests/binlog/log_folder.h"
@@ -29,11 +31,11 @@ TEST_F(LogTailTest, LearnsOfWhatIsAppendedAndPublished) {
   LogWriter writer(true);
   writer.previous_gtids({}).rows_transaction(1).rows_transaction(2);
   std::atomic<std::uint64_t> published = writer.head_end();
-  std::atomic<int> changes = 0;
+  std::atomic<int> looks = 0;
   LogTail tail(
       listings(),
       [&] { return LogIndex::Step{.is_alive = true, .published = LogPosition{"binlog.000001", published}}; },
-      std::chrono::milliseconds(5), [&] { ++changes; });
+      std::chrono::milliseconds(5), [&] { ++looks; });
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!tail.failure() && std::chrono::steady_clock::now() < deadline) tail.poke();
   ASSERT_TRUE(tail.failure()) << "there is no index yet";
@@ -46,7 +48,67 @@ TEST_F(LogTailTest, LearnsOfWhatIsAppendedAndPublished) {
   tail.poke();
   expect_executed(tail, set_of(uuid + ":1-2"));
   EXPECT_FALSE(tail.failure());
-  EXPECT_GE(changes, 1);
+  EXPECT_GE(looks, 2) << "the last one may not be told yet";
+}
+
+TEST_F(LogTailTest, ALookThatBeganBeforeDoesNotCount) {
+  LogWriter writer(true);
+  writer.previous_gtids({}).rows_transaction(1);
+  write("binlog.000001", writer.bytes());
+  list("binlog.index", {"binlog.000001"});
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool is_held = false;
+  bool is_alive = true;
+  LogTail tail(
+      listings(),
+      [&] {
+        std::unique_lock lock(mutex);
+        const LogIndex::Step step{.is_alive = is_alive};
+        changed.wait(lock, [&] { return !is_held; });
+        return step;
+      },
+      std::chrono::hours(1));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  ASSERT_TRUE(tail.wait_complete(tail.poke(), {}, deadline));
+  EXPECT_TRUE(tail.latest()->executed.empty()) << "nothing is published";
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+  {
+    const std::scoped_lock lock(mutex);
+    is_held = true;
+    first = tail.poke();
+  }
+  // The look is held where it has read its facts, or has not begun yet; mysqld dies, and another look is asked for.
+  {
+    const std::scoped_lock lock(mutex);
+    is_alive = false;
+    second = tail.poke();
+    is_held = false;
+    changed.notify_all();
+  }
+  ASSERT_TRUE(tail.wait_complete(second, {}, deadline));
+  EXPECT_GE(second, first);
+  EXPECT_EQ(tail.latest()->executed, set_of(std::string(LogWriter::kUuid) + ":1"));
+  EXPECT_FALSE(tail.wait_complete(second + 2, {}, std::chrono::steady_clock::now()));
+  EXPECT_GE(tail.known().last, tail.known().complete);
+}
+
+TEST_F(LogTailTest, WhereNothingIsOfValueNothingIsKnown) {
+  LogWriter writer(true);
+  writer.previous_gtids({}).rows_transaction(1);
+  write("binlog.000001", writer.bytes());
+  list("binlog.index", {"binlog.000001"});
+  std::atomic<bool> is_of_value = true;
+  LogTail tail(
+      listings(), [&] { return is_of_value ? std::optional(LogIndex::Step{}) : std::nullopt; }, std::chrono::hours(1));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  for (const bool of_value : {true, false, true}) {
+    is_of_value = of_value;
+    ASSERT_TRUE(tail.wait_complete(tail.poke(), {}, deadline));
+    EXPECT_EQ(tail.latest()->available.empty(), !of_value);
+    EXPECT_FALSE(tail.failure());
+  }
 }
 
 TEST_F(LogTailTest, EndsAtOnceWhateverItsInterval) {

@@ -78,6 +78,16 @@ TEST_F(BinlogTool, SaysHowItIsUsed) {
   EXPECT_EQ(run("frobnicate x").status, 2);
   EXPECT_EQ(run("--help").status, 0);
   EXPECT_EQ(run("verify nothing-here").status, 1);
+  for (const auto& [words, complaint] : {std::pair("serve", "a folder"),
+                                         {"serve .", "--password-file"},
+                                         {"serve . --colour red", "--colour"},
+                                         {"serve . --port 70000", "--port"},
+                                         {"serve . --user", "--user needs a value"}}) {
+    const Outcome wrong = run(words);
+    EXPECT_EQ(wrong.status, 2);
+    EXPECT_NE(wrong.text.find(complaint), std::string::npos) << wrong.text;
+  }
+  EXPECT_EQ(run("serve nothing-here --password-file /dev/null").status, 1);
 }
 
 }  // namespace

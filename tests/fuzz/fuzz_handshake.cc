@@ -26,9 +26,9 @@ class NothingMore final : public baton::binlog::TransactionStream {
 
 class NoLogs final : public LogSource {
  public:
-  baton::Result<Opened> open(const baton::GtidSet& have) override {
-    if (have.size() % 2 == 1) {
-      return Opened(baton::replication::Refusal{baton::replication::Refusal::Reason::kPurged, have});
+  baton::Result<Opened> open(const baton::replication::Receiver& receiver) override {
+    if (receiver.have.size() % 2 == 1) {
+      return Opened(baton::replication::Refusal{baton::replication::Refusal::Reason::kPurged, receiver.have});
     }
     return Opened(std::make_unique<NothingMore>());
   }

@@ -156,12 +156,12 @@ Result<std::vector<std::byte>> FileStream::read(std::uint64_t offset, std::uint6
   return bytes;
 }
 
-Result<replication::LogSource::Opened> FileLogs::open(const GtidSet& have) {
+Result<replication::LogSource::Opened> FileLogs::open(const replication::Receiver& receiver) {
   TRY(previous, previous_gtids(list_of(index_file_).front()));
-  if (GtidSet missing = previous.minus(have); !missing.empty()) {
+  if (GtidSet missing = previous.minus(receiver.have); !missing.empty()) {
     return Opened(replication::Refusal{replication::Refusal::Reason::kPurged, std::move(missing)});
   }
-  return Opened(std::make_unique<FileStream>(index_file_, have));
+  return Opened(std::make_unique<FileStream>(index_file_, receiver.have));
 }
 
 }  // namespace baton::test

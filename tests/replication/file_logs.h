@@ -56,7 +56,7 @@ class FileLogs final : public replication::LogSource {
  public:
   explicit FileLogs(std::filesystem::path index_file) : index_file_(std::move(index_file)) {}
 
-  [[nodiscard]] Result<Opened> open(const GtidSet& have) override;
+  [[nodiscard]] Result<Opened> open(const replication::Receiver& receiver) override;
   [[nodiscard]] Sets sets() override { return {}; }
 
  private:

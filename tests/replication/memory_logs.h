@@ -73,9 +73,9 @@ class MemoryStream final : public binlog::TransactionStream {
 /// Serves one script, or a refusal, or a failure to everybody who asks.
 class MemoryLogs final : public replication::LogSource {
  public:
-  Result<Opened> open(const GtidSet& have) override {
+  Result<Opened> open(const replication::Receiver& receiver) override {
     const std::scoped_lock lock(mutex_);
-    asked.push_back(have.to_string());
+    asked.push_back(receiver.have.to_string());
     if (failure) return std::unexpected(*failure);
     if (refusal) return Opened(*refusal);
     return Opened(std::make_unique<MemoryStream>(script));

@@ -383,8 +383,8 @@ class CutLogs final : public LogSource {
  public:
   CutLogs(LogSource& whole, std::vector<std::size_t> cuts) : whole_(whole), cuts_(std::move(cuts)) {}
 
-  Result<Opened> open(const GtidSet& have) override {
-    auto opened = whole_.open(have);
+  Result<Opened> open(const Receiver& receiver) override {
+    auto opened = whole_.open(receiver);
     if (!opened || !std::holds_alternative<Stream>(*opened) || next_ == cuts_.size()) return opened;
     return Opened(std::make_unique<CutStream>(std::get<Stream>(*std::move(opened)), cuts_[next_++]));
   }

@@ -19,6 +19,7 @@ TEST(Config, ReadsFlags) {
   EXPECT_EQ(config->mysqld_socket(), "/r/mysql/mysqld.sock");
   EXPECT_EQ(config->api_port, 9);
   EXPECT_EQ(config->metrics_port, 9104);
+  EXPECT_EQ(config->log_port, 3307);
 }
 
 TEST(Config, NamesWhatIsWrong) {

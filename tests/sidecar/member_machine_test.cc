@@ -13,7 +13,9 @@ using wire::Hold;
 using wire::Process;
 using enum GateAction;
 
-constexpr const char* kUuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+const std::string kUuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+
+GtidSet set_of(const std::string& numbers) { return GtidSet::parse(kUuid + numbers).value(); }
 
 /// A machine with a hand-driven clock; every save succeeds at once unless told otherwise.
 struct Bench {
@@ -262,24 +264,44 @@ TEST(MemberMachine, SigtermKillsAPrimaryAndEndsAReplica) {
 TEST(MemberMachine, LogsAreThoseOfTheLastScanWithWhatTheLogsLack) {
   auto record = Bench::record_of(Directory::kCloned);
   record.hold = Hold::kFenced;
-  record.outside_logs = std::string(kUuid) + ":1-3";
+  record.outside_logs = kUuid + ":1-3";
   Bench bench(record);
   bench.run(bench.machine.on_gate_idle(bench.now));
   const int scan = bench.machine.scan();
-  bench.machine.on_logs(scan - 1, std::string(kUuid) + ":9");
+  bench.machine.on_logs(scan - 1, set_of(":9"));
   EXPECT_FALSE(bench.state().logs_readable);
-  bench.machine.on_logs(scan, std::string(kUuid) + ":4-8");
+  bench.machine.on_logs(scan, fail(ErrorKind::kRetry, "the disk refuses"));
+  EXPECT_FALSE(bench.state().logs_readable);
+  EXPECT_EQ(bench.state().logs_error, "the disk refuses");
+  bench.machine.on_logs(scan, set_of(":4-8"));
   EXPECT_TRUE(bench.state().logs_readable);
-  EXPECT_EQ(bench.state().logs_gtid_set, std::string(kUuid) + ":1-8");
+  EXPECT_EQ(bench.state().logs_error, "");
+  EXPECT_EQ(bench.state().logs_gtid_set, kUuid + ":1-8");
   bench.run(bench.machine.permit(bench.now));
   EXPECT_FALSE(bench.state().logs_readable) << "mysqld writes again";
+}
+
+TEST(MemberMachine, LogsAreOfferedOnlyWhereThereAreAny) {
+  Bench empty(Bench::record_of(Directory::kEmpty));
+  EXPECT_EQ(empty.machine.offer_logs("r", "").error().kind, ErrorKind::kUnsafe);
+  EXPECT_TRUE(empty.machine.offer_logs("", "")) << "nothing to nobody";
+  empty.machine.set_servable("s");
+  EXPECT_EQ(empty.state().servable, "") << "a directory that is being made serves nothing";
+  Bench bench(Bench::record_of(Directory::kCloned));
+  EXPECT_TRUE(bench.machine.offer_logs("r", "s")) << "whether mysqld runs or not";
+  EXPECT_EQ(bench.state().offered_to, "r");
+  EXPECT_EQ(bench.state().offered, "s");
+  bench.machine.set_servable("s");
+  EXPECT_EQ(bench.state().servable, "s");
+  EXPECT_TRUE(bench.machine.offer_logs("", ""));
+  EXPECT_EQ(bench.state().offered_to + bench.state().offered, "");
 }
 
 TEST(MemberMachine, PurgedTransactionsAreRemembered) {
   Bench bench(Bench::record_of(Directory::kCloned));
   bench.bring_up(10);
   wire::Sql sql;
-  sql.gtid_purged = std::string(kUuid) + ":1-3";
+  sql.gtid_purged = kUuid + ":1-3";
   EXPECT_TRUE(bench.machine.on_sql(sql, bench.now).save);
   EXPECT_EQ(bench.machine.record()->outside_logs, sql.gtid_purged);
 }

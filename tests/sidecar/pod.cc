@@ -17,8 +17,8 @@
 #include <fstream>
 
 #include "engine/base/ensure.h"
+#include "operator/base/fd.h"
 #include "operator/base/http_cpprest.h"
-#include "sidecar/local/descriptor.h"
 #include "sidecar/local/epoch_file.h"
 #include "sidecar/local/process_watch.h"
 #include "sidecar/mysql/pinned.h"
@@ -26,7 +26,6 @@
 namespace baton::test {
 
 namespace fs = std::filesystem;
-using sidecar::Descriptor;
 using std::chrono::milliseconds;
 
 namespace {
@@ -34,7 +33,7 @@ namespace {
 constexpr const char* kToken = "correct-horse";
 
 std::uint16_t free_port() {
-  const Descriptor listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -55,7 +54,7 @@ Program::Program(std::vector<std::string> arguments, const fs::path& log) {
   std::vector<char*> pointers;
   for (auto& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
-  const Descriptor out(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644));
+  const Fd out(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644));
   pid_ = ::fork();
   if (pid_ != 0) return;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -78,7 +77,7 @@ void Program::kill() {
 
 std::optional<int> Program::wait_end(milliseconds limit) {
   if (pid_ <= 0) return std::nullopt;
-  const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   pollfd ended{process.get(), POLLIN, 0};
   if (::poll(&ended, 1, static_cast<int>(limit.count())) != 1) return std::nullopt;
   int status = 0;
@@ -95,6 +94,7 @@ Pod::Pod(std::string name) : name_(std::move(name)) {
   mysql_port_ = free_port();
   api_port_ = free_port();
   metrics_port_ = free_port();
+  log_port_ = free_port();
   make_secrets();
   const auto secrets = folder_ / "secrets";
   const auto cnf = mysql::render_my_cnf({}, {.ca = secrets / "ca.crt",
@@ -156,7 +156,8 @@ void Pod::start_sidecar() {
                                                                 "--secrets",      folder_ / "secrets",
                                                                 "--address",      "127.0.0.1",
                                                                 "--api-port",     std::to_string(api_port_),
-                                                                "--metrics-port", std::to_string(metrics_port_)},
+                                                                "--metrics-port", std::to_string(metrics_port_),
+                                                                "--log-port",     std::to_string(log_port_)},
                                        folder_ / "sidecar.log");
   stream_ = std::jthread([this](const std::stop_token& stop) { read_stream(stop); });
 }

@@ -80,6 +80,8 @@ class Pod {
   [[nodiscard]] pid_t mysqld_pid() const;
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
   [[nodiscard]] std::uint16_t mysql_port() const { return mysql_port_; }
+  /// Of the sidecar's binlog server.
+  [[nodiscard]] std::uint16_t log_port() const { return log_port_; }
 
   std::int64_t epoch = 1;
   std::int64_t revision = 1;
@@ -93,6 +95,7 @@ class Pod {
   std::uint16_t mysql_port_ = 0;
   std::uint16_t api_port_ = 0;
   std::uint16_t metrics_port_ = 0;
+  std::uint16_t log_port_ = 0;
   SystemClock clock_;
   std::unique_ptr<HttpPort> http_;
   std::unique_ptr<Program> sidecar_;

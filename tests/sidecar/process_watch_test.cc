@@ -98,7 +98,7 @@ TEST(IsEnding, OneLivingThreadIsLife) {
   const auto state = [&] {
     std::array<char, 512> text{};
     const auto path = "/proc/" + std::to_string(child.pid()) + "/stat";
-    const Descriptor file(::open(path.c_str(), O_RDONLY));
+    const Fd file(::open(path.c_str(), O_RDONLY));
     const auto count = ::read(file.get(), text.data(), text.size() - 1);
     return count > 0 && std::string_view(text.data()).contains(") Z ");
   };
@@ -150,7 +150,7 @@ TEST(ProcessWatch, DoesNotWaitForTheMemoryToBeGivenBack) {
     int status = 0;
     ASSERT_EQ(::waitpid(child.pid(), &status, WUNTRACED), child.pid());
     ASSERT_TRUE(WIFSTOPPED(status));
-    const Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, child.pid(), 0)));
+    const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, child.pid(), 0)));
     Ends ends;
     ProcessWatch watch([&](int pid) {
       pollfd ended{process.get(), POLLIN, 0};

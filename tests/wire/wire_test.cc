@@ -58,6 +58,9 @@ MemberState full_state() {
           .logs_readable = true,
           .logs_gtid_set = "a:1-6",
           .logs_error = "torn",
+          .servable = "a:3-6",
+          .offered_to = "o",
+          .offered = "a:4",
           .busy = "Follow"};
 }
 
@@ -72,7 +75,7 @@ TEST(MemberStateWire, EveryFieldComesBack) {
 
 TEST(MemberStateWire, EveryFieldIsWrittenOnce) {
   const auto json = nlohmann::json::parse(to_line(full_state()));
-  EXPECT_EQ(json.size(), 22U);
+  EXPECT_EQ(json.size(), 25U);
   EXPECT_EQ(json["sql"].size(), 13U);
   EXPECT_EQ(json["sql"]["channel"].size(), 8U);
   EXPECT_EQ(json["sql"]["semi_sync"].size(), 7U);
@@ -147,6 +150,7 @@ std::vector<Command> every_command() {
           Fence{},
           StopReceiver{},
           Follow{.host = "h", .port = 3308, .source_uuid = "s", .acks = true},
+          OfferLogs{.replica = "r", .set = "a:1-5"},
           SetAckCount{.wait_for_count = 2},
           SetAckers{.replicas = {"a", "b"}},
           EnsureReplicationAccount{.uuid = "u"},
