@@ -13,17 +13,16 @@ case "$variant" in
   *) die "unknown variant '$variant'; one of: release asan tsan fuzz" ;;
 esac
 
-# A checkout elsewhere gets a folder of its own, so that paths in it stay true.
-build_dir="$CACHE/build/$(printf '%s' "$REPO$ROOT" | sha256sum | cut -c1-8)-$variant"
+# Each checkout has a folder of its own; what they compile alike is compiled once.
+build_dir="$CACHE/build/$(printf '%s' "$REPO $SOURCE $ROOT" | sha256sum | cut -c1-8)-$variant"
 mkdir -p "$build_dir"
 targets=()
 [ $# -eq 0 ] || targets=(--target "$@")
 exec {build_lock}>"$CACHE/build.lock"
 flock -n "$build_lock" || { say "waiting for another build to end"; flock "$build_lock"; }
-in_root bash -euc 'repo="$1" dir="$2" options="$3"; shift 3
+in_root bash -euc 'source="$1" dir="$2" options="$3"; shift 3
   eval "options=($options)"
-  # Objects are shared between checkouts at different paths.
-  export CCACHE_BASEDIR="$repo" CCACHE_NOHASHDIR=1
-  [ -e "$dir/build.ninja" ] || cmake -S "$repo" -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "${options[@]}" >"$dir.log" 2>&1 || { cat "$dir.log"; exit 1; }
-  cmake --build "$dir" "$@"' build "$REPO" "$build_dir" "${options[*]@Q}" "${targets[@]}" >&2
+  export CCACHE_BASEDIR="$source" CCACHE_NOHASHDIR=1
+  [ -e "$dir/build.ninja" ] || cmake -S "$source" -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "${options[@]}" >"$dir.log" 2>&1 || { cat "$dir.log"; exit 1; }
+  cmake --build "$dir" "$@"' build "$SOURCE" "$build_dir" "${options[*]@Q}" "${targets[@]}" >&2
 printf '%s\n' "$build_dir"

@@ -1,8 +1,11 @@
 # The build root: a Debian sid folder with compilers, libraries, a real MySQL server and Kubernetes' own parts.
 # Everything is built and run in it, so that nothing is asked of the host but a few small tools.
-# To be sourced. Gives: ensure_root, in_root.
+# To be sourced. Gives: ensure_root, in_root, SOURCE.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+# Where the root sees this repository, wherever it lies: compilers get the same paths, and ccache the same answers.
+SOURCE=/src
 
 # Named by what is in it. Raise the number when it is made differently from the same packages.
 ROOT="$CACHE/root-1-$(hash_of "$REPO/tests/env/packages.txt")"
@@ -38,17 +41,17 @@ ensure_root() {
 }
 
 # in_root COMMAND…: runs a command in the root, in a mount namespace of its own (nothing to undo afterwards), with the
-# repository and the cache at the paths that they have outside.
+# repository and the cache at the paths that they have outside, and the repository at $SOURCE too.
 in_root() {
   ensure_root
   # $1 and "$@" belong to the inner shell.
   # shellcheck disable=SC2016
-  REPO="$REPO" CACHE="$CACHE" ROOT="$ROOT" WORK="$PWD" unshare --mount --propagation private -- bash -c '
+  REPO="$REPO" CACHE="$CACHE" ROOT="$ROOT" SOURCE="$SOURCE" WORK="$PWD" unshare --mount --propagation private -- bash -c '
     set -euo pipefail
     mount --rbind /proc "$ROOT/proc"; mount --rbind /dev "$ROOT/dev"; mount --rbind /sys "$ROOT/sys"
     mount -t tmpfs tmpfs "$ROOT/tmp"
-    mkdir -p "$ROOT$REPO" "$ROOT$CACHE"
-    mount --rbind "$REPO" "$ROOT$REPO"; mount --rbind "$CACHE" "$ROOT$CACHE"
+    mkdir -p "$ROOT$REPO" "$ROOT$SOURCE" "$ROOT$CACHE"
+    mount --rbind "$REPO" "$ROOT$REPO"; mount --rbind "$REPO" "$ROOT$SOURCE"; mount --rbind "$CACHE" "$ROOT$CACHE"
     cp /etc/resolv.conf "$ROOT/etc/resolv.conf" 2>/dev/null || true
     cp /etc/hosts "$ROOT/etc/hosts" 2>/dev/null || true
     [ -d "$ROOT$WORK" ] || WORK="$REPO"

@@ -13,9 +13,10 @@ settings="$(cat "$REPO/.clang-tidy" <(basename "$ROOT") | sha256sum | cut -c1-16
 # One line a file: its hash with all headers of ours that it was built from, and its path.
 list_files() {
   # Paths are relative to the build folder where ccache had a hand in it.
-  in_root ninja -C "$build" -t deps | awk -v repo="$REPO/" -v relative="$(realpath --relative-to="$build" "$REPO")/" '
+  in_root ninja -C "$build" -t deps | awk -v repo="$REPO/" -v source="$SOURCE/" -v relative="$(realpath -m --relative-to="$build" "$SOURCE")/" '
     /^[^ ].*: #deps/ { if (line != "") print line; line = "" }
     /^    / { sub(/^ +/, ""); if (index($0, relative) == 1) $0 = repo substr($0, length(relative) + 1)
+              if (index($0, source) == 1) $0 = repo substr($0, length(source) + 1)
               if (index($0, repo) == 1) line = line (line == "" ? "" : " ") $0 }
     END { if (line != "") print line }' | sort -u | while read -r source headers; do
     grep -q 'cpprest/' "$source" 2>/dev/null && continue
@@ -28,7 +29,8 @@ list_files() {
 files="$(list_files)"
 [ -n "$files" ] || die "clang-tidy: the build knows no file of $REPO"
 todo="$(while read -r hash source; do
-  [ -e "$seen/$settings-$hash" ] || printf '%s %s\n' "$hash" "$source"
+  # The compiler was told the path that the root sees.
+  [ -e "$seen/$settings-$hash" ] || printf '%s %s\n' "$hash" "$SOURCE/${source#"$REPO"/}"
 done <<<"$files")"
 [ -n "$todo" ] || { say "clang-tidy: $(wc -l <<<"$files") files, nothing changed"; exit 0; }
 say "clang-tidy: $(wc -l <<<"$todo") of $(wc -l <<<"$files") files to look at"
