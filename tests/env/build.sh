@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Configures and builds in the build root. Usage: build.sh VARIANT [TARGET…], VARIANT: release | asan | tsan | fuzz.
-# The build folder lies in the cache; one build runs at a time, since each takes all cores.
+# The build folder lies in the cache; it takes one build at a time.
 source "$(dirname "${BASH_SOURCE[0]}")/root.sh"
 
 variant="${1:?usage: build.sh VARIANT [TARGET…]}"
@@ -18,7 +18,7 @@ build_dir="$CACHE/build/$(printf '%s' "$REPO $SOURCE $ROOT" | sha256sum | cut -c
 mkdir -p "$build_dir"
 targets=()
 [ $# -eq 0 ] || targets=(--target "$@")
-exec {build_lock}>"$CACHE/build.lock"
+exec {build_lock}>"$build_dir.lock"
 flock -n "$build_lock" || { say "waiting for another build to end"; flock "$build_lock"; }
 in_root bash -euc 'source="$1" dir="$2" options="$3"; shift 3
   eval "options=($options)"
