@@ -160,6 +160,18 @@ kill_mysqld() {
   say "killed mysqld of $1 at $KILLED_AT"
 }
 
+# survives_a_kill: mysqld of the primary is killed, another takes over, writes go on, and all is whole again; the ledger's
+# verdict comes after that.
+survives_a_kill() {
+  local old
+  old="$(primary)"
+  kill_mysqld "$old"
+  until_true 30 "another primary than $old" primary_is_not "$old"
+  writes_go_on 30
+  made_whole 120
+  finish_ledger
+}
+
 # sql POD STATEMENT: over the unix socket, as the server's own administrator.
 sql() { k exec "$1" -c mysqld -- mysql --no-defaults --socket=/run/baton/mysql/mysqld.sock --user=root --batch --skip-column-names -e "$2"; }
 

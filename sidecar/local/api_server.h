@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "operator/base/http_listener.h"
+#include "sidecar/local/api_token.h"
 #include "sidecar/local/member.h"
 #include "sidecar/local/metrics.h"
 #include "sidecar/local/orders.h"
@@ -35,17 +36,18 @@ class ApiServer {
   [[nodiscard]] std::uint16_t metrics_port() const { return plain_->port(); }
 
  private:
-  ApiServer(Member& member, Orders& orders, Metrics& metrics) : member_(member), orders_(orders), metrics_(metrics) {}
+  ApiServer(Member& member, Orders& orders, Metrics& metrics)
+      : member_(member), orders_(orders), metrics_(metrics), token_(member.config()) {}
 
   HttpReply answer_api(const std::stop_token& stop, const HttpRequest& request);
   HttpReply answer_plain(const HttpRequest& request);
-  [[nodiscard]] bool authorized(const HttpRequest& request) const;
   HttpReply open_stream();
   HttpReply take_order(const std::stop_token& stop, const HttpRequest& request);
 
   Member& member_;
   Orders& orders_;
   Metrics& metrics_;
+  ApiToken token_;
   std::mutex mutex_;
   std::vector<LineStream> streams_;
   std::unique_ptr<HttpListener> api_;
