@@ -12,7 +12,7 @@
 
 #include "operator/base/http_cpprest.h"
 #include "operator/config/config.h"
-#include "operator/run/operator_process.h"
+#include "operator/operator_process.h"
 
 namespace {
 

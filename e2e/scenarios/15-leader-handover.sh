@@ -14,9 +14,4 @@ first="$(leader)"
 kubectl --namespace baton-system delete pod "${first%_*}" --force --grace-period=0 2>/dev/null
 until_true 30 "another leader than $first" leader_is_not "$first"
 until_true 60 "the new leader sees a whole cluster" healthy
-old="$(primary)"
-kill_mysqld "$old"
-until_true 30 "another primary than $old" primary_is_not "$old"
-writes_go_on 30
-made_whole 120
-finish_ledger
+survives_a_kill

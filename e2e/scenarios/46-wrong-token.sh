@@ -29,10 +29,5 @@ until_true 150 "mounts have caught up and the cluster is as before" not_rolling_
 [ "$(record)" = "$record" ] || fail "the record changed from $record to $(record)"
 [ "$(life)" = "$life" ] || fail "a pod or container was restarted"
 # Orders are taken again.
-old="$(primary)"
-kill_mysqld "$old"
-until_true 30 "another primary than $old" primary_is_not "$old"
-writes_go_on 30
-made_whole 120
-finish_ledger
+survives_a_kill
 until_true 60 "all members hold the same data" same_data

@@ -179,6 +179,18 @@ replicas() { k get pods -l mysql.baton.dev/role=replica -o jsonpath='{.items[*].
 # shellcheck disable=SC2016
 signal_mysqld() { in_member "$1" 'for p in /proc/[0-9]*; do [ "$(cat "$p/comm" 2>/dev/null)" != mysqld ] || kill "$1" "${p#/proc/}"; done' "$2"; }
 
+# survives_a_kill: mysqld of the primary is killed, another takes over, writes go on, and all is whole again; the ledger's
+# verdict comes after that.
+survives_a_kill() {
+  local old
+  old="$(primary)"
+  kill_mysqld "$old"
+  until_true 30 "another primary than $old" primary_is_not "$old"
+  writes_go_on 30
+  made_whole 120
+  finish_ledger
+}
+
 # sql POD STATEMENT: over the unix socket, as the server's own administrator.
 sql() { k exec "$1" -c mysqld -- mysql --no-defaults --socket=/run/baton/mysql/mysqld.sock --user=root --batch --skip-column-names -e "$2"; }
 

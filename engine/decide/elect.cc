@@ -198,6 +198,23 @@ bool fetches_in_vain(const View& view, const ObservedMember& candidate, const Ob
   return turned && idle;
 }
 
+/// Who refuses the operator's credentials, by name; no order reaches them.
+std::string refusing(const View& view) {
+  std::string names;
+  for (const ObservedMember& member : view.observed.members) {
+    if (!member.refusal.empty()) names += (names.empty() ? "" : ", ") + view.pod(member.ordinal);
+  }
+  return names;
+}
+
+/// Whether a failover would be possible now; members that take no orders are of no use to it.
+Assessment assess_loss(const View& view) {
+  if (refusing(view).empty()) return assess(view, Revocation::kAssumed, nullptr);
+  ObservedCluster reachable = view.observed;
+  for (ObservedMember& member : reachable.members) member.heard = member.heard && member.refusal.empty();
+  return assess({view.spec, view.recorded, reachable, view.now}, Revocation::kAssumed, nullptr);
+}
+
 }  // namespace
 
 const ObservedMember* source_of(const View& view, const ObservedMember& candidate, const GtidSet& missing,
@@ -223,8 +240,16 @@ Readiness readiness(const View& view) {
   }
   if (!view.recorded.current_primary) return {.reason = "NoPrimary", .sentence = "the first primary is not made yet"};
   if (!view.spec.failover_enabled) return {.reason = "FailoverDisabled", .sentence = "spec.failover.enabled is false"};
-  const Assessment assessment = assess(view, Revocation::kAssumed, nullptr);
-  if (!assessment.possible()) return {.reason = assessment.code, .sentence = assessment.sentence};
+  const Assessment assessment = assess_loss(view);
+  if (!assessment.possible()) {
+    const std::string names = refusing(view);
+    if (names.empty()) return {.reason = assessment.code, .sentence = assessment.sentence};
+    return {
+        .reason = "SecretsRolling",
+        .sentence = std::format("{} and the operator do not take each other's credentials, so that no order reaches "
+                                "members that a failover needs; {}",
+                                names, assessment.sentence)};
+  }
   return {.ready = true, .reason = "Ready", .sentence = std::format("next primary: {}", assessment.sentence)};
 }
 

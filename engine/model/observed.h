@@ -72,7 +72,9 @@ struct Report {
   Directory directory = Directory::kUnknown;
   Process process = Process::kUnknown;
   bool terminating = false;
-  std::string exit;  ///< "killed by signal 9", empty if it never ended.
+  std::string exit;          ///< "killed by signal 9", empty if it never ended.
+  int unordered_ends = 0;    ///< Ends that nobody ordered since it last answered for half a minute on end.
+  Duration restart_pause{};  ///< How long the start after the last of them waits.
   std::string start_error;
   std::optional<Server> server;
   std::string sql_error;

@@ -40,6 +40,7 @@ PrimarySight sight_of_report(const ObservedCluster& observed, const ObservedMemb
     sight.evidence = report->start_error.empty()
                          ? std::format("mysqld of {} is starting", pod)
                          : std::format("mysqld of {} does not start: {}", pod, report->start_error);
+    if (const std::string ends = keeps_ending(*report, pod); !ends.empty()) sight.evidence += "; " + ends;
   }
   return sight;
 }
@@ -108,6 +109,26 @@ GtidSet View::legitimate(const GtidSet& set) const {
   if (recorded.current_primary) result = result.united(set.of_uuid(recorded.current_primary->uuid.get()));
   for (const EndedEpoch& ended : recorded.epochs) result = result.united(set.intersected(ended.final_set));
   return result;
+}
+
+std::string how_it_ended(const Report& report) {
+  if (report.exit.empty()) return "ended";
+  return report.exit.starts_with("killed") ? "was " + report.exit : report.exit;
+}
+
+std::string keeps_ending(const Report& report, const std::string& pod) {
+  if (report.unordered_ends < kEndsInARow) return {};
+  // Nobody else sends that one: our own kills are ordered.
+  const bool out_of_memory = report.exit == "killed by signal 9";
+  const auto pause = std::chrono::duration_cast<std::chrono::seconds>(report.restart_pause).count();
+  return std::format(
+      "mysqld of {} keeps ending: {} times without half a minute of service in between, and the last "
+      "time it {}{}; {}",
+      pod, report.unordered_ends, how_it_ended(report),
+      out_of_memory ? " (most often the container's memory limit)" : "",
+      report.process == Process::kRunning ? "it runs again for now"
+      : pause == 0                        ? "it is started again at once"
+                                          : std::format("it is started again {} s later", pause));
 }
 
 const Server* server_of(const ObservedMember& member) {

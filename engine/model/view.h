@@ -55,6 +55,12 @@ struct View {
   [[nodiscard]] GtidSet legitimate(const GtidSet& set) const;
 };
 
+/// From so many ends in a row on it is said that a mysqld keeps ending.
+inline constexpr int kEndsInARow = 2;
+/// "was killed by signal 9", "ended"; how a mysqld ended last.
+[[nodiscard]] std::string how_it_ended(const Report& report);
+/// A sentence about a mysqld that ended more than once without an order; empty for any other.
+[[nodiscard]] std::string keeps_ending(const Report& report, const std::string& pod);
 /// The server's own word, if it is heard and answers; else null.
 [[nodiscard]] const Server* server_of(const ObservedMember& member);
 /// What a running member can bring into a history: executed ∪ received.

@@ -127,6 +127,25 @@ void attach(const View& view, const ObservedMember& member, const ObservedMember
     find(decision, member, "GuaranteeVoid", std::format("{}: {}", member.pod, drift));
 }
 
+/// Why a member that is heard has no server to attach. Nothing is to be done about it but to wait, or a person's doing.
+void tell_absence(const View& view, const ObservedMember& member, Decision& decision) {
+  const Report& report = *member.report;
+  if (!report.start_error.empty()) {
+    return find(decision, member, "MysqldDoesNotStart",
+                std::format("mysqld of {} does not start. If it refuses a setting, correct spec.mysql.config; if its "
+                            "data is damaged, delete its claim data-{} and its pod, and it is filled anew. It said: {}",
+                            member.pod, view.pod(member.ordinal), report.start_error));
+  }
+  // Else said already.
+  if (report.unordered_ends >= kEndsInARow) return;
+  if (report.unordered_ends > 0 && report.sql_error.empty()) {
+    return find(decision, member, "MemberStarting",
+                std::format("mysqld of {} {} and is started again", member.pod, how_it_ended(report)));
+  }
+  find(decision, member, "MemberStarting",
+       std::format("mysqld of {} is not up{}{}", member.pod, report.sql_error.empty() ? "" : ": ", report.sql_error));
+}
+
 void tend(const View& view, const ObservedMember& member, const ObservedMember& primary, Decision& decision) {
   if (!member.heard) {
     std::string trouble = member.pod_trouble.empty() ? "is not heard" : member.pod_trouble;
@@ -140,18 +159,10 @@ void tend(const View& view, const ObservedMember& member, const ObservedMember& 
     return add_order(decision, Permit{member.ordinal});
   }
   const Server* server = server_of(member);
-  if (server == nullptr && !report.start_error.empty()) {
-    return find(
-        decision, member, "MysqldDoesNotStart",
-        std::format("mysqld of {} does not start. If it refuses a setting, correct spec.mysql.config; if its data "
-                    "is damaged, delete its claim data-{} and its pod, and it is filled anew. It said: {}",
-                    member.pod, view.pod(member.ordinal), report.start_error));
+  if (const std::string ends = keeps_ending(report, member.pod); !ends.empty() && report.start_error.empty()) {
+    find(decision, member, "MysqldKeepsEnding", ends);
   }
-  if (server == nullptr) {
-    return find(
-        decision, member, "MemberStarting",
-        std::format("mysqld of {} is not up{}{}", member.pod, report.sql_error.empty() ? "" : ": ", report.sql_error));
-  }
+  if (server == nullptr) return tell_absence(view, member, decision);
   if (!server->read_only) {
     // The primary of an earlier epoch that was given up unheard.
     find(decision, member, "StrayPrimary",

@@ -7,7 +7,7 @@
 
 #include "engine/decide/decide.h"
 #include "operator/base/clock.h"
-#include "operator/run/cluster_key.h"
+#include "operator/ports/cluster_key.h"
 #include "operator/run/executor.h"
 #include "operator/sidecars/sidecar_book.h"
 

@@ -68,6 +68,14 @@ void Applier::forget(const ClusterKey& key) {
   clusters_.erase(key);
 }
 
+void Applier::take_secret(Known& known, desired::SecretData secret) {
+  const auto before = known.secret.find(desired::kTokenFile);
+  const auto after = secret.find(desired::kTokenFile);
+  const bool changed = before != known.secret.end() && after != secret.end() && before->second != after->second;
+  if (changed) known.earlier_token = before->second;
+  known.secret = std::move(secret);
+}
+
 std::optional<SidecarCredentials> Applier::credentials(const ClusterKey& key) const {
   const std::scoped_lock lock(mutex_);
   const auto found = clusters_.find(key);
@@ -76,7 +84,8 @@ std::optional<SidecarCredentials> Applier::credentials(const ClusterKey& key) co
   const auto authority = secret.find(desired::kAuthorityCertificateFile);
   const auto token = secret.find(desired::kTokenFile);
   if (authority == secret.end() || token == secret.end()) return std::nullopt;
-  return SidecarCredentials{.authority_pem = authority->second, .token = token->second};
+  return SidecarCredentials{
+      .authority_pem = authority->second, .token = token->second, .earlier_token = found->second.earlier_token};
 }
 
 Result<std::optional<Object>> Applier::find(const Context& context, const kube::ResourceType& type,
@@ -99,7 +108,7 @@ void Applier::refresh_credentials(const Context& context, const api::Cluster& cl
       // What somebody took away is still known here and will be written again.
       data->merge(state.secret);
       if (*data != state.secret) state.secret_generation = -1;
-      state.secret = *std::move(data);
+      take_secret(state, *std::move(data));
     }
   } else if (secret) {
     state.secret_generation = -1;
@@ -213,7 +222,7 @@ Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& 
     TRY(made, client_.apply(context, kube::kSecrets, std::move(secret), api::kFieldManager, /*force=*/true));
     static_cast<void>(made);
   }
-  known.secret = complete;
+  take_secret(known, complete);
   const Object app_secret = desired::app_secret(cluster, complete);
   TRY(app_wanted, desired::secret_data(app_secret));
   if (!written_app || !holds(app, app_wanted)) {

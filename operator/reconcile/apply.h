@@ -11,8 +11,8 @@
 #include "operator/base/clock.h"
 #include "operator/desired/secrets.h"
 #include "operator/kube/kube_client.h"
+#include "operator/ports/ports.h"
 #include "operator/reconcile/cluster_port.h"
-#include "operator/run/ports.h"
 #include "operator/sidecars/sidecar_access.h"
 
 namespace baton::reconcile {
@@ -83,6 +83,7 @@ class Applier final : public ObjectsPort {
   };
   struct Known {
     desired::SecretData secret;
+    std::string earlier_token;  ///< The sidecars' token before the present one.
     Instant secret_due = Instant::min();
     Instant secret_checked;
     std::int64_t secret_generation = -1;  ///< Of the resource, when the Secret was checked to be complete.
@@ -97,6 +98,8 @@ class Applier final : public ObjectsPort {
   };
 
   [[nodiscard]] Known known(const ClusterKey& key) const;
+  /// Makes it what is known of the Secret, and keeps the token that it replaces.
+  static void take_secret(Known& known, desired::SecretData secret);
   void keep(const ClusterKey& key, Known known);
   [[nodiscard]] Result<std::vector<Wanted>> wanted(const api::Cluster& cluster, int members, bool services_too) const;
   [[nodiscard]] Result<void> apply(const Context& context, const Wanted& wanted, Known& known);

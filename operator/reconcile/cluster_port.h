@@ -4,7 +4,7 @@
 
 #include "operator/kube/kube_client.h"
 #include "operator/kube/object_store.h"
-#include "operator/run/ports.h"
+#include "operator/ports/ports.h"
 
 namespace baton::reconcile {
 

@@ -9,7 +9,7 @@
 
 #include "engine/base/ids.h"
 #include "operator/kube/object_store.h"
-#include "operator/run/cluster_key.h"
+#include "operator/ports/cluster_key.h"
 
 namespace baton::reconcile {
 

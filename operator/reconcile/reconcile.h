@@ -13,13 +13,13 @@
 #include "operator/api/mysql_cluster.h"
 #include "operator/kube/controller.h"
 #include "operator/metrics/metrics.h"
+#include "operator/ports/ports.h"
 #include "operator/reconcile/apply.h"
 #include "operator/reconcile/observe.h"
 #include "operator/reconcile/pod_facts.h"
 #include "operator/reconcile/reactor.h"
 #include "operator/reconcile/status.h"
 #include "operator/run/executor.h"
-#include "operator/run/ports.h"
 #include "operator/sidecars/sidecar_links.h"
 
 namespace baton::reconcile {

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "operator/base/clock.h"
+#include "operator/ports/ports.h"
 #include "operator/run/order_of.h"
-#include "operator/run/ports.h"
 #include "operator/run/thread_pool.h"
 
 namespace baton {

@@ -6,7 +6,7 @@
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
 #include "engine/plan/step.h"
-#include "operator/run/ports.h"
+#include "operator/ports/ports.h"
 
 namespace baton {
 

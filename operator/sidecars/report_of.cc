@@ -123,6 +123,8 @@ Result<HeardLine> heard_line(wire::MemberState state, const HeardLine* previous)
                             .process = process_of(state.process),
                             .terminating = state.terminating,
                             .exit = exit_of(state.last_exit),
+                            .unordered_ends = static_cast<int>(state.unordered_ends),
+                            .restart_pause = std::chrono::seconds(state.restart_pause_seconds),
                             .start_error = state.start_error,
                             .server = std::nullopt,
                             .sql_error = state.sql_error,

@@ -7,7 +7,7 @@
 
 #include "operator/api/names.h"
 #include "operator/base/http.h"
-#include "operator/run/ports.h"
+#include "operator/ports/ports.h"
 
 namespace baton {
 
@@ -15,6 +15,7 @@ namespace baton {
 struct SidecarCredentials {
   std::string authority_pem;
   std::string token;
+  std::string earlier_token;  ///< What the Secret held before: mounts of members may be behind. Empty: none known.
 
   friend bool operator==(const SidecarCredentials&, const SidecarCredentials&) = default;
 };
@@ -23,7 +24,8 @@ struct SidecarCredentials {
 using CredentialsOf = std::function<std::optional<SidecarCredentials>(const ClusterKey&)>;
 
 /// Makes the HTTP client of one sidecar: to its pod's address, believing only the cluster's CA and only a certificate
-/// that bears the pod's name. `idle` is the longest silence that is accepted. Thread-safe.
+/// that bears the pod's name. `idle` is the longest silence that is accepted. A request that the sidecar denies is
+/// repeated with the earlier token, and fails only if that is denied too. Thread-safe.
 using ConnectSidecar =
     std::function<std::unique_ptr<HttpPort>(const SidecarAddress&, const SidecarCredentials&, Duration idle)>;
 

@@ -11,7 +11,7 @@
 
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
-#include "operator/run/cluster_key.h"
+#include "operator/ports/cluster_key.h"
 #include "operator/sidecars/report_of.h"
 
 namespace baton {

@@ -17,6 +17,9 @@ constexpr Duration kLongestRetry = std::chrono::seconds(1);
 /// GTID sets that move with every commit lead to at most five decisions a second.
 constexpr Duration kProgressPause = std::chrono::milliseconds(200);
 constexpr Duration kWatchPeriod = std::chrono::milliseconds(250);
+/// How often changed credentials are tried beside a stream that goes on; well within SidecarBook::kRefusalLasts.
+constexpr Duration kTrialPeriod = std::chrono::seconds(2);
+constexpr Duration kTrialLimit = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -59,10 +62,28 @@ class SidecarLinks::Link {
     if (!credentials) return fail(ErrorKind::kRetry, "the Secret of the cluster is not known yet");
     const auto http = owner_.connect_(address_, *credentials, kStreamIdle);
     const Context context{.stop = stop, .log = log_};
-    return http->stream_lines(context, {.path_and_query = "/v1/state"}, [this](std::string_view line) {
+    tried_ = *credentials;
+    return http->stream_lines(context, {.path_and_query = "/v1/state"}, [&](std::string_view line) {
       take(line);
+      try_credentials(context);
       return true;
     });
+  }
+
+  /// A stream goes on when credentials change; whether the sidecar takes the new ones would show with the next order
+  /// only, which may be the one of a failover.
+  void try_credentials(const Context& context) {
+    auto credentials = owner_.credentials_(address_.cluster);
+    const Instant now = owner_.clock_.now();
+    if (!credentials || *credentials == tried_ || now < trial_due_) return;
+    trial_due_ = now + kTrialPeriod;
+    const auto http = owner_.connect_(address_, *credentials, kStreamIdle);
+    const auto first_line_is_enough = [](std::string_view) { return false; };
+    const auto taken = http->stream_lines(context.within(kTrialLimit, owner_.clock_), {.path_and_query = "/v1/state"},
+                                          first_line_is_enough);
+    if (taken) tried_ = *std::move(credentials);
+    if (taken) note_refusal({});
+    if (!taken && taken.error().kind == ErrorKind::kDenied) note_refusal(taken.error().what);
   }
 
   void take(std::string_view line) {
@@ -100,6 +121,8 @@ class SidecarLinks::Link {
   Logger log_;
   std::string last_error_;
   bool heard_any_ = false;
+  SidecarCredentials tried_;  ///< That the sidecar is known to take, once it is heard.
+  Instant trial_due_{};
   std::atomic<bool> ended_ = false;
   std::mutex mutex_;
   std::condition_variable_any wake_;

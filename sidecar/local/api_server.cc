@@ -1,9 +1,5 @@
 #include "sidecar/local/api_server.h"
 
-#include <format>
-
-#include "sidecar/local/secrets.h"
-
 namespace baton::sidecar {
 namespace {
 
@@ -54,6 +50,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::start(Member& member, Orders& orde
     while (!stop.stop_requested()) {
       const auto version = board.version();
       self->broadcast();
+      self->token_.look(self->member_.now());
       board.wait_past(stop, version, kLongestSilence);
     }
   });
@@ -75,14 +72,10 @@ std::size_t ApiServer::broadcast() {
   return streams_.size();
 }
 
-bool ApiServer::authorized(const HttpRequest& request) const {
-  const auto token = read_secret(member_.config(), "token");
-  const auto header = request.headers.find("authorization");
-  return token && header != request.headers.end() && equal_in_constant_time(header->second, "Bearer " + *token);
-}
-
 HttpReply ApiServer::answer_api(const std::stop_token& stop, const HttpRequest& request) {
-  if (!authorized(request)) return text_response(401, "a bearer token is needed\n");
+  const auto authorization = request.headers.find("authorization");
+  const bool allowed = authorization != request.headers.end() && token_.accepts(authorization->second, member_.now());
+  if (!allowed) return text_response(401, "a bearer token is needed\n");
   if (request.method == "GET" && request.path_and_query == "/v1/state") return open_stream();
   if (request.method == "POST" && request.path_and_query == "/v1/orders") return take_order(stop, request);
   return text_response(404, "GET /v1/state or POST /v1/orders\n");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "operator/base/http_listener.h"
+#include "sidecar/local/api_token.h"
 #include "sidecar/local/log_keeper.h"
 #include "sidecar/local/member.h"
 #include "sidecar/local/metrics.h"
@@ -37,11 +38,10 @@ class ApiServer {
 
  private:
   ApiServer(Member& member, Orders& orders, Metrics& metrics, const LogKeeper& logs)
-      : member_(member), orders_(orders), metrics_(metrics), logs_(logs) {}
+      : member_(member), orders_(orders), metrics_(metrics), logs_(logs), token_(member.config()) {}
 
   HttpReply answer_api(const std::stop_token& stop, const HttpRequest& request);
   HttpReply answer_plain(const HttpRequest& request);
-  [[nodiscard]] bool authorized(const HttpRequest& request) const;
   HttpReply open_stream();
   HttpReply take_order(const std::stop_token& stop, const HttpRequest& request);
 
@@ -49,6 +49,7 @@ class ApiServer {
   Orders& orders_;
   Metrics& metrics_;
   const LogKeeper& logs_;
+  ApiToken token_;
   std::mutex mutex_;
   std::vector<LineStream> streams_;
   std::unique_ptr<HttpListener> api_;

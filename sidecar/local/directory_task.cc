@@ -63,7 +63,7 @@ Result<void> DirectoryTask::start(const std::stop_token& stop, Duration limit) {
   });
   if (member_.look([](const MemberMachine& machine) { return machine.answered(); })) return {};
   return fail(ErrorKind::kRetry, "mysqld did not answer: {}",
-              member_.look([](const MemberMachine& machine) { return machine.tail(); }));
+              member_.look([](const MemberMachine& machine) { return machine.last_words(); }));
 }
 
 Result<void> DirectoryTask::wait_down(const std::stop_token& stop, Duration limit, int wanted_status) {
@@ -72,11 +72,11 @@ Result<void> DirectoryTask::wait_down(const std::stop_token& stop, Duration limi
     return machine.state().process == Process::kNotRunning && machine.gate_idle();
   });
   if (!down) return fail(ErrorKind::kRetry, "mysqld did not end in time");
-  const auto [exit, tail] =
-      member_.look([](const MemberMachine& machine) { return std::pair(machine.state().last_exit, machine.tail()); });
+  const auto [exit, words] = member_.look(
+      [](const MemberMachine& machine) { return std::pair(machine.state().last_exit, machine.last_words()); });
   if (exit && exit->status == wanted_status) return {};
   return fail(ErrorKind::kRetry, "mysqld ended with {} {}: {}", exit && exit->signal ? "signal" : "status",
-              exit ? exit->signal.value_or(exit->status.value_or(-1)) : -1, tail);
+              exit ? exit->signal.value_or(exit->status.value_or(-1)) : -1, words);
 }
 
 Result<void> DirectoryTask::fill_from(const std::stop_token& stop, const wire::CloneFrom& donor) {

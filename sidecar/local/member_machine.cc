@@ -1,11 +1,13 @@
 #include "sidecar/local/member_machine.h"
 
 #include <algorithm>
+#include <format>
 #include <utility>
 
 #include "engine/base/ensure.h"
 #include "engine/gtid/gtid_set.h"
 #include "sidecar/local/gate_protocol.h"
+#include "sidecar/local/last_words.h"
 
 namespace baton::sidecar {
 
@@ -19,6 +21,14 @@ constexpr Duration kFirstBackoff = std::chrono::seconds(1);
 constexpr Duration kLongestBackoff = std::chrono::seconds(30);
 /// A server that answered for that long is not in a crash loop.
 constexpr Duration kHealthyRun = std::chrono::seconds(30);
+
+/// Never empty: whoever reads it takes an empty one for no failure.
+std::string failed_start(const wire::Exit& exit, const std::string& words) {
+  if (exit.signal) {
+    return std::format("killed by signal {}{}{}", *exit.signal, words.empty() ? "" : "; last in its log: ", words);
+  }
+  return words.empty() ? std::format("nothing, and exited with status {}", exit.status.value_or(0)) : words;
+}
 
 }  // namespace
 
@@ -77,12 +87,12 @@ Effects MemberMachine::end_if_unwanted(Effects effects) {
   return effects;
 }
 
-Effects MemberMachine::on_gate_exited(int pid, const wire::Exit& exit, std::string tail, Instant now) {
+Effects MemberMachine::on_gate_exited(int pid, const wire::Exit& exit, std::string_view tail, Instant now) {
   Effects effects;
   if (pid == pid_) effects = ended(now);
   // A gate tells its last exit again when it dials anew; only the end of what we know makes it idle.
   if (pid == last_pid_) gate_ = Gate::kIdle;
-  if (pid == last_pid_ || last_pid_ == 0) tell_exit(exit, std::move(tail));
+  if (pid == last_pid_ || last_pid_ == 0) tell_exit(exit, tail);
   if (exit.status == kMysqldRestartExit) next_start_ = now;
   maybe_start(effects, now);
   return effects;
@@ -118,6 +128,7 @@ Effects MemberMachine::on_sql(wire::Sql sql, Instant now) {
   if (pid_ == 0) return {};
   if (!answered_) answered_since_ = now;
   answered_ = true;
+  if (now - answered_since_ >= kHealthyRun) forget_ends();
   if (state_.process != Process::kStarting && state_.process != Process::kRunning) return {};
   state_.process = Process::kRunning;
   state_.start_error.clear();
@@ -289,6 +300,7 @@ Effects MemberMachine::finish_task(Directory directory, Instant now) {
   next_start_ = now;
   backoff_ = Duration::zero();
   // How the helpers of the making ended says nothing about this server.
+  forget_ends();
   state_.last_exit.reset();
   return {.save = true};
 }
@@ -303,12 +315,18 @@ Effects MemberMachine::fail_task(std::string sentence) {
 
 Effects MemberMachine::ended(Instant now) {
   const bool lived = answered_ && now - answered_since_ >= kHealthyRun;
-  backoff_ = lived ? Duration::zero() : backoff_;
+  if (lived) backoff_ = Duration::zero();
+  if (lived) forget_ends();
   // The first end after an answer is followed by a start at once; a server that never answers has to wait.
   next_start_ = now + (answered_ || pid_ == 0 ? backoff_ : std::max(backoff_, kFirstBackoff));
   if (pid_ != 0) backoff_ = std::clamp(backoff_ * 2, kFirstBackoff, kLongestBackoff);
+  const bool ordered = ending_ordered_ || state_.terminating;
+  if (pid_ != 0 && !ordered && task_ == Task::kNone) {
+    ++state_.unordered_ends;
+    state_.restart_pause_seconds = std::chrono::duration_cast<std::chrono::seconds>(next_start_ - now).count();
+  }
   if (pid_ != 0 || state_.process != Process::kUnknown) {
-    state_.last_exit = wire::Exit{.status = {}, .signal = {}, .ordered = ending_ordered_ || state_.terminating};
+    state_.last_exit = wire::Exit{.status = {}, .signal = {}, .ordered = ordered};
   }
   answered_last_ = answered_;
   last_pid_ = std::exchange(pid_, 0);
@@ -329,13 +347,22 @@ Effects MemberMachine::ended(Instant now) {
   return effects;
 }
 
-void MemberMachine::tell_exit(const wire::Exit& exit, std::string tail) {
+void MemberMachine::tell_exit(const wire::Exit& exit, std::string_view tail) {
   const bool ordered = state_.last_exit && state_.last_exit->ordered;
+  const bool told_before = state_.last_exit && (state_.last_exit->status || state_.last_exit->signal);
   state_.last_exit = wire::Exit{.status = exit.status, .signal = exit.signal, .ordered = ordered};
-  tail_ = std::move(tail);
+  words_ = sidecar::last_words(tail);
+  // It asked for a new start itself (RESTART).
+  const bool wanted = exit.status == kMysqldRestartExit && !ordered && !told_before;
+  if (wanted && state_.unordered_ends > 0) --state_.unordered_ends;
   if (!answered_last_ && !ordered && task_ == Task::kNone && state_.process == Process::kNotRunning) {
-    state_.start_error = tail_;
+    state_.start_error = failed_start(exit, words_);
   }
+}
+
+void MemberMachine::forget_ends() {
+  state_.unordered_ends = 0;
+  state_.restart_pause_seconds = 0;
 }
 
 void MemberMachine::maybe_start(Effects& effects, Instant now) {

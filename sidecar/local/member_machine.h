@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -53,7 +54,7 @@ class MemberMachine {
   [[nodiscard]] Effects on_process_list(std::optional<int> running, Instant now);
   [[nodiscard]] Effects on_gate_idle(Instant now);
   [[nodiscard]] Effects on_gate_running(int pid, bool initialize);
-  [[nodiscard]] Effects on_gate_exited(int pid, const wire::Exit& exit, std::string tail, Instant now);
+  [[nodiscard]] Effects on_gate_exited(int pid, const wire::Exit& exit, std::string_view tail, Instant now);
   [[nodiscard]] Effects on_gate_refused(std::string sentence, Instant now);
   [[nodiscard]] Effects on_gate_terminating();
   [[nodiscard]] Effects on_gate_lost();
@@ -112,8 +113,8 @@ class MemberMachine {
   [[nodiscard]] int starts() const { return starts_; }
   [[nodiscard]] int scan() const { return scan_; }
   [[nodiscard]] Task task() const { return task_; }
-  /// The last lines of the mysqld that ended last.
-  [[nodiscard]] const std::string& tail() const { return tail_; }
+  /// Of the mysqld that ended last.
+  [[nodiscard]] const std::string& last_words() const { return words_; }
   /// Whether the record is on disk as it is here.
   [[nodiscard]] bool saved() const { return !dirty_; }
 
@@ -122,10 +123,11 @@ class MemberMachine {
 
   Effects ended(Instant now);
   Effects end_if_unwanted(Effects effects);
-  void tell_exit(const wire::Exit& exit, std::string tail);
+  void tell_exit(const wire::Exit& exit, std::string_view tail);
   void maybe_start(Effects& effects, Instant now);
   void begin_start(wire::Process process);
   void publish_record();
+  void forget_ends();
   [[nodiscard]] bool has_value() const;
 
   Result<EpochRecord> record_;
@@ -138,7 +140,7 @@ class MemberMachine {
   bool answered_ = false;
   bool answered_last_ = false;
   bool dirty_ = false;
-  std::string tail_;
+  std::string words_;
   int starts_ = 0;
   int scan_ = 0;
   Instant answered_since_{};

@@ -1,6 +1,7 @@
 #include "sidecar/local/reporter.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sidecar/local/secrets.h"
 
@@ -14,7 +15,7 @@ constexpr Duration kPeriod{500};
 /// Until a started mysqld answers: what counts then is to be heard soon.
 constexpr Duration kStartingPeriod{30};
 /// How often the mounted Secret is looked at.
-constexpr Duration kPasswordsPeriod{5000};
+constexpr Duration kSecretsPeriod{5000};
 
 bool may_answer(Process process) {
   return process == Process::kStarting || process == Process::kCloning || process == Process::kRunning;
@@ -50,7 +51,7 @@ void Reporter::run(const std::stop_token& stop) {
         member_.look([](const MemberMachine& machine) { return std::pair(machine.state().process, machine.starts()); });
     if (may_answer(process)) static_cast<void>(refresh(stop, member_, admin_, logs_));
     kill_strangers(stop);
-    renew_passwords(stop);
+    renew_secrets(stop);
     const bool answered = member_.look([](const MemberMachine& machine) { return machine.answered(); });
     // A start or an end cuts the wait short; so does the first answer of nobody else.
     const Duration pause = may_answer(process) && !answered ? kStartingPeriod : kPeriod;
@@ -77,20 +78,37 @@ void Reporter::kill_strangers(const std::stop_token& stop) {
   }
 }
 
-void Reporter::renew_passwords(const std::stop_token& stop) {
+void Reporter::renew_secrets(const std::stop_token& stop) {
   const auto starts = member_.look([](const MemberMachine& machine) -> std::optional<int> {
     const bool settled = machine.state().process == Process::kRunning && machine.task() == Task::kNone;
     return settled ? std::optional(machine.starts()) : std::nullopt;
   });
-  if (!starts || (*starts == passwords_of_start_ && member_.now() < passwords_due_)) return;
-  passwords_due_ = member_.now() + kPasswordsPeriod;
+  if (!starts || (*starts == secrets_of_start_ && member_.now() < secrets_due_)) return;
+  secrets_due_ = member_.now() + kSecretsPeriod;
+  if (std::exchange(secrets_of_start_, *starts) != *starts) {
+    passwords_.reset();
+    certificate_.reset();
+  }
+  renew_passwords(stop);
+  renew_certificate(stop);
+}
+
+void Reporter::renew_passwords(const std::stop_token& stop) {
   auto wanted = read_passwords(member_.config());
-  if (!wanted || (*starts == passwords_of_start_ && passwords_ == *wanted)) return;
+  if (!wanted || passwords_ == *wanted) return;
   if (const auto done = admin_.set_passwords(stop, *wanted); !done) {
     return log_.warn("failed to give accounts the Secret's passwords", {{"error", done.error().what}});
   }
-  passwords_of_start_ = *starts;
   passwords_ = *std::move(wanted);
+}
+
+void Reporter::renew_certificate(const std::stop_token& stop) {
+  auto wanted = read_server_certificate(member_.config());
+  if (!wanted || certificate_ == *wanted) return;
+  if (const auto done = admin_.reload_tls(stop); !done) {
+    return log_.warn("mysqld keeps its former certificate", {{"error", done.error().what}});
+  }
+  certificate_ = *std::move(wanted);
 }
 
 }  // namespace baton::sidecar

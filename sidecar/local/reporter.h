@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <thread>
 
 #include "operator/base/log.h"
@@ -13,9 +14,9 @@ namespace baton::sidecar {
 
 /// Asks mysqld how it is: every 500 ms while it runs, more often until it answers for the first time. What it does not
 /// answer is reported as sql_error, never as death. Also ends dump threads of strangers on a server that is open, and
-/// gives accounts the passwords of the mounted Secret: after each start, since a kept volume may hold those of an
-/// earlier Secret, and when the Secret changes. The earlier passwords stay valid beside them, because mounts catch up
-/// one by one.
+/// brings the mounted Secret to the server when it changes and after each start: accounts get its passwords (a kept
+/// volume may hold those of an earlier Secret; the earlier ones stay valid beside them, because mounts catch up one by
+/// one), and mysqld reads its certificate anew.
 class Reporter {
  public:
   Reporter(Member& member, ServerAdmin& admin, LogKeeper& logs, Logger log);
@@ -23,15 +24,18 @@ class Reporter {
  private:
   void run(const std::stop_token& stop);
   void kill_strangers(const std::stop_token& stop);
+  void renew_secrets(const std::stop_token& stop);
   void renew_passwords(const std::stop_token& stop);
+  void renew_certificate(const std::stop_token& stop);
 
   Member& member_;
   ServerAdmin& admin_;
   LogKeeper& logs_;
   Logger log_;
-  Instant passwords_due_{};
-  int passwords_of_start_ = 0;  ///< The start whose server has `passwords_`.
-  std::optional<Passwords> passwords_;
+  Instant secrets_due_{};
+  int secrets_of_start_ = 0;                ///< The start whose server was given secrets last.
+  std::optional<Passwords> passwords_;      ///< What that server has; nothing if that is not known.
+  std::optional<std::string> certificate_;  ///< The same.
   std::jthread thread_;
 };
 

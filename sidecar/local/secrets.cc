@@ -22,6 +22,15 @@ Result<Passwords> read_passwords(const Config& config) {
       .replication = std::move(replication), .clone = std::move(clone), .application = std::move(application)};
 }
 
+Result<std::string> read_server_certificate(const Config& config) {
+  std::string all;
+  for (const char* name : {"ca.crt", "mysqld.crt", "mysqld.key"}) {
+    TRY(text, read_secret(config, name));
+    all += text;
+  }
+  return all;
+}
+
 bool equal_in_constant_time(std::string_view one, std::string_view other) {
   // The length of a token is no secret.
   if (one.size() != other.size()) return false;

@@ -13,6 +13,9 @@ namespace baton::sidecar {
 [[nodiscard]] Result<std::string> read_secret(const Config& config, std::string_view name);
 [[nodiscard]] Result<Passwords> read_passwords(const Config& config);
 
+/// The certificate files that mysqld uses (my.cnf names them), one behind the other.
+[[nodiscard]] Result<std::string> read_server_certificate(const Config& config);
+
 /// Whether two texts are equal, in a time that tells nothing about where they differ.
 [[nodiscard]] bool equal_in_constant_time(std::string_view one, std::string_view other);
 

@@ -42,6 +42,11 @@ Result<void> ServerAdmin::ping(const std::stop_token& stop) {
   return {};
 }
 
+Result<void> ServerAdmin::reload_tls(const std::stop_token& stop) {
+  TRY(sql, work_.take(stop));
+  return sql.run("ALTER INSTANCE RELOAD TLS");
+}
+
 Result<void> ServerAdmin::clone_from(const std::stop_token& stop, const wire::CloneFrom& donor,
                                      const Passwords& passwords) {
   const SessionLimits limits{.connect = 2s, .answer = kCloneLimit};

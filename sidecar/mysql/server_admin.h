@@ -87,6 +87,10 @@ class ServerAdmin {
   /// The writer's probe of a primary's health belongs to nobody's data: SELECT 1. Proves that a session gets an answer.
   [[nodiscard]] Result<void> ping(const std::stop_token& stop);
 
+  /// ALTER INSTANCE RELOAD TLS: connections made from now on see the certificate files as they are. kTerminal: they do
+  /// not fit together or cannot be read; the former stay in use.
+  [[nodiscard]] Result<void> reload_tls(const std::stop_token& stop);
+
   // ---- accounts. super_read_only is off for their time and then as before; read_only stays.
 
   /// CREATE USER baton_clone@'%' … REQUIRE SSL ACCOUNT LOCK; GRANT BACKUP_ADMIN. Nothing if it is there. Binlogged if

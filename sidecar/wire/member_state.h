@@ -131,7 +131,10 @@ struct MemberState {
   Process process = Process::kUnknown;
   bool terminating = false;  ///< The pod got SIGTERM.
   std::optional<Exit> last_exit;
-  std::string start_error;  ///< Last lines of mysqld's log if it ended before it ever answered, else empty.
+  /// Ends that nobody ordered since mysqld last answered for 30 s on end.
+  std::int64_t unordered_ends = 0;
+  std::int64_t restart_pause_seconds = 0;  ///< How long the start after the last of them waits.
+  std::string start_error;                 ///< mysqld's last words if it ended before it ever answered, else empty.
 
   std::optional<Sql> sql;  ///< Present while process is Running.
   std::string sql_error;   ///< Why a running mysqld could not be asked; that is not death.

@@ -111,6 +111,8 @@ void visit_fields(Visitor& visit, S& value) {
   visit("process", value.process);
   visit("terminating", value.terminating);
   visit("last_exit", value.last_exit);
+  visit("unordered_ends", value.unordered_ends);
+  visit("restart_pause_seconds", value.restart_pause_seconds);
   visit("start_error", value.start_error);
   visit("sql", value.sql);
   visit("sql_error", value.sql_error);

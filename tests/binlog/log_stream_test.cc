@@ -228,7 +228,7 @@ TEST_F(LogStreamTest, APurgedFileIsToldAndAnOpenOneIsServedToItsEnd) {
   for (std::uint64_t number = 1; number <= 5; ++number) writer.rows_transaction(number, 700'000);
   write("binlog.000001", writer.bytes());
   list("binlog.index", {"binlog.000001"});
-  const auto logs = snapshot();
+  auto logs = snapshot();
   LogStream stream([&] { return logs; }, {});
   ASSERT_TRUE(stream.next());
   std::filesystem::remove(folder_ / "binlog.000001");

@@ -158,6 +158,14 @@ TEST(Readiness, SaysWhyNot) {
   EXPECT_TRUE(readiness(sample.view()).ready);
   sample.at(2).heard = false;
   EXPECT_EQ(readiness(sample.view()).reason, "NoLogQuorum");
+  sample.at(2).heard = true;
+  sample.at(0).refusal = "it answered 401";
+  EXPECT_TRUE(readiness(sample.view()).ready) << "its loss is what is judged";
+  sample.at(2).refusal = "it answered 401";
+  const auto rolling = readiness(sample.view());
+  EXPECT_FALSE(rolling.ready);
+  EXPECT_EQ(rolling.reason, "SecretsRolling");
+  EXPECT_TRUE(rolling.sentence.starts_with("shop-0, shop-2 and the operator do not take")) << rolling.sentence;
   sample.spec.failover_enabled = false;
   EXPECT_EQ(readiness(sample.view()).reason, "FailoverDisabled");
   sample.spec.replicas = 1;

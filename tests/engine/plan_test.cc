@@ -278,6 +278,40 @@ TEST(Start, RefusedCredentialsExplainASilenceAndProveNothing) {
   EXPECT_FALSE(decision.record);
 }
 
+TEST(Replicas, AMysqldThatKeepsEndingIsToldWithItsEnd) {
+  Sample sample;
+  sample.recorded.ackers = {identity(1), identity(2)};
+  sample.open();
+  engine::Report& report = *sample.at(1).report;
+  const engine::Server server = *report.server;
+  report.process = engine::Process::kNotRunning;
+  report.server.reset();
+  report.exit = "killed by signal 6";
+  report.unordered_ends = 1;
+  EXPECT_EQ(sample.decide().message, "mysqld of shop-1 was killed by signal 6 and is started again");
+  report.unordered_ends = 3;
+  report.restart_pause = std::chrono::seconds(2);
+  EXPECT_EQ(sample.decide().message,
+            "mysqld of shop-1 keeps ending: 3 times without half a minute of service in between, and the last time it "
+            "was killed by signal 6; it is started again 2 s later");
+  EXPECT_TRUE(finds(sample.decide(), "MysqldKeepsEnding"));
+  EXPECT_FALSE(finds(sample.decide(), "MemberStarting"));
+  report.exit = "killed by signal 9";
+  report.process = engine::Process::kRunning;
+  report.server = server;
+  const std::string message = sample.decide().message;
+  EXPECT_TRUE(message.ends_with("signal 9 (most often the container's memory limit); it runs again for now"))
+      << message;
+  report.unordered_ends = 0;
+  EXPECT_FALSE(finds(sample.decide(), "MysqldKeepsEnding"));
+  report.server.reset();
+  report.process = engine::Process::kNotRunning;
+  report.unordered_ends = 3;
+  report.start_error = "a line of its log";
+  EXPECT_TRUE(finds(sample.decide(), "MysqldDoesNotStart"));
+  EXPECT_FALSE(finds(sample.decide(), "MysqldKeepsEnding")) << "that it does not even answer says more";
+}
+
 TEST(Replicas, ADonorIsPermittedToBeClonedFirstAndForbiddenAfterwards) {
   Sample sample(4, 1);
   sample.recorded.ackers = {identity(1), identity(2)};

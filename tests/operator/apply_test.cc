@@ -146,5 +146,19 @@ TEST_F(ApplyTest, ADeletedSecretIsWrittenAgainAndAnEventSaysSo) {
                               "SecretRestored: Secret shop-app was gone and is written again with what it held"}));
 }
 
+TEST_F(ApplyTest, TheTokenBeforeAChangeIsKept) {
+  EXPECT_TRUE(bring().empty());
+  const auto first = applier_.credentials({"default", "shop"});
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->earlier_token, "");
+  server_.objects.at(kSecrets + "/shop-baton").at("data")["token"] = "bmV3";
+  clock_.advance(Applier::kSecretPeriod);
+  applier_.refresh_credentials({.deadline = clock_.now() + seconds(60)}, cluster_);
+  EXPECT_TRUE(bring().empty());
+  const auto second = applier_.credentials({"default", "shop"});
+  EXPECT_EQ(second->token, "new");
+  EXPECT_EQ(second->earlier_token, first->token);
+}
+
 }  // namespace
 }  // namespace baton::reconcile

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <condition_variable>
 #include <filesystem>
@@ -43,7 +44,7 @@ class HttpsSidecar {
   }
 
   [[nodiscard]] int port() const { return listener_->port(); }
-  [[nodiscard]] SidecarCredentials credentials() const { return {authority_.certificate, "secret"}; }
+  [[nodiscard]] std::string authority() const { return authority_.certificate; }
   [[nodiscard]] static SidecarAddress address() {
     return {
         .cluster = kShop, .ordinal = Ordinal(0), .pod = "shop-0", .pod_uid = PodUid("pod-uid"), .address = "127.0.0.1"};
@@ -51,6 +52,16 @@ class HttpsSidecar {
   void take_token(const std::string& token) {
     const std::scoped_lock lock(mutex_);
     token_ = token;
+  }
+  /// A line like the one before, on every stream.
+  void say_again() {
+    const std::scoped_lock lock(mutex_);
+    ++state_.sequence;
+    std::erase_if(streams_, [&](const LineStream& stream) { return !stream.write_line(wire::to_line(state_)); });
+  }
+  [[nodiscard]] std::size_t streams() {
+    const std::scoped_lock lock(mutex_);
+    return static_cast<std::size_t>(std::ranges::count_if(streams_, [](const auto& s) { return !s.closed(); }));
   }
   void end_streams() {
     const std::scoped_lock lock(mutex_);
@@ -108,16 +119,39 @@ class SidecarHttpsTest : public ::testing::Test {
     return changed_.wait_for(lock, kBound, [&] { return news_ >= count; });
   }
 
+  /// Lets the sidecar speak until it holds.
+  bool lines_until(const std::function<bool()>& condition) {
+    for (const Instant end = clock_.now() + kBound; clock_.now() < end;) {
+      if (condition()) return true;
+      sidecar_.say_again();
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, milliseconds(20));
+    }
+    return false;
+  }
+  /// What the operator reads in the Secret from now on.
+  void know_tokens(const std::string& token, const std::string& earlier) {
+    const std::scoped_lock lock(mutex_);
+    token_ = token;
+    earlier_token_ = earlier;
+  }
+  SidecarCredentials credentials() {
+    const std::scoped_lock lock(mutex_);
+    return {.authority_pem = sidecar_.authority(), .token = token_, .earlier_token = earlier_token_};
+  }
+
   SystemClock clock_;
   HttpsSidecar sidecar_;
   SidecarBook book_;
   std::mutex mutex_;
   std::condition_variable changed_;
   int news_ = 0;
+  std::string token_ = "secret";
+  std::string earlier_token_;
   SidecarLinks links_{book_,
                       clock_,
                       connect_by_https(clock_, sidecar_.port()),
-                      [this](const ClusterKey&) { return std::optional(sidecar_.credentials()); },
+                      [this](const ClusterKey&) { return std::optional(credentials()); },
                       [this](const ClusterKey&, Duration) {
                         const std::scoped_lock lock(mutex_);
                         ++news_;
@@ -125,7 +159,7 @@ class SidecarHttpsTest : public ::testing::Test {
                       },
                       Logger()};
   SidecarClient client_{connect_by_https(clock_, sidecar_.port()),
-                        [this](const ClusterKey&) { return std::optional(sidecar_.credentials()); }};
+                        [this](const ClusterKey&) { return std::optional(credentials()); }};
 
   wire::Order order(wire::Command command, std::int64_t revision = 1) const {
     return {.epoch = 1, .revision = revision, .member = "shop-0", .pod_uid = "pod-uid", .command = std::move(command)};
@@ -180,6 +214,35 @@ TEST_F(SidecarHttpsTest, ARefusedTokenIsNotedUntilItIsTaken) {
   sidecar_.take_token("secret");
   ASSERT_TRUE(wait_for_news(2));
   EXPECT_EQ(book_.refusal(kShop, "shop-0", clock_.now()), "");
+  links_.want(kShop, {});
+}
+
+TEST_F(SidecarHttpsTest, AMemberWhoseMountIsBehindIsAskedWithTheEarlierToken) {
+  know_tokens("new", "secret");
+  EXPECT_TRUE(client_.give(context(), HttpsSidecar::address(), order(wire::Permit{})));
+  links_.want(kShop, {HttpsSidecar::address()});
+  ASSERT_TRUE(wait_for_news(1));
+  EXPECT_EQ(book_.entries(kShop, clock_.now()).size(), 1U);
+  sidecar_.take_token("new");
+  EXPECT_TRUE(client_.give(context(), HttpsSidecar::address(), order(wire::Permit{})));
+  sidecar_.take_token("yet another");
+  const auto denied = client_.give(context(), HttpsSidecar::address(), order(wire::Permit{}));
+  ASSERT_FALSE(denied);
+  EXPECT_EQ(denied.error().kind, ErrorKind::kDenied);
+  EXPECT_EQ(book_.refusal(kShop, "shop-0", clock_.now()), "");
+  links_.want(kShop, {});
+}
+
+TEST_F(SidecarHttpsTest, ARefusalShowsBesideAStreamThatGoesOn) {
+  links_.want(kShop, {HttpsSidecar::address()});
+  ASSERT_TRUE(wait_for_news(1));
+  know_tokens("new", "never known there");
+  const auto refused = [&] { return !book_.refusal(kShop, "shop-0", clock_.now()).empty(); };
+  EXPECT_TRUE(lines_until(refused));
+  EXPECT_EQ(sidecar_.streams(), 1U) << "it goes on";
+  sidecar_.take_token("new");
+  EXPECT_TRUE(lines_until([&] { return !refused(); }));
+  EXPECT_TRUE(lines_until([&] { return sidecar_.streams() == 1; })) << "none is left of the trials";
   links_.want(kShop, {});
 }
 

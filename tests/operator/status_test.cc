@@ -96,8 +96,8 @@ class ReportTest : public ::testing::Test {
     recorded_ = full_record();
     recorded_.failover.reset();
   }
-  Json report(Json before, const std::string& now) {
-    return put_report(std::move(before), {cluster_, recorded_, decision_, observed_, timeline_, obstacles_, now, true});
+  Json report(const Json& before, const std::string& now) {
+    return put_report(before, {cluster_, recorded_, decision_, observed_, timeline_, obstacles_, now, true});
   }
   static Json condition(const Json& status, const std::string& type) {
     for (const Json& entry : status["conditions"]) {

@@ -18,7 +18,7 @@ class EpochFileTest : public testing::Test {
     std::string pattern = (fs::temp_directory_path() / "baton-epoch-XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
   }
-  ~EpochFileTest() override { fs::remove_all(folder_); }
+  void TearDown() override { fs::remove_all(folder_); }
 
   void write(std::string_view text) const {
     fs::create_directories(file().path().parent_path());

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace baton::sidecar {
 namespace {
@@ -20,7 +21,7 @@ GtidSet set_of(const std::string& numbers) { return GtidSet::parse(kUuid + numbe
 /// A machine with a hand-driven clock; every save succeeds at once unless told otherwise.
 struct Bench {
   explicit Bench(EpochRecord record)
-      : machine({.member = "shop-0", .pod_uid = "uid", .boot_id = {}, .sidecar_id = {}}, record) {}
+      : machine({.member = "shop-0", .pod_uid = "uid", .boot_id = {}, .sidecar_id = {}}, std::move(record)) {}
 
   static EpochRecord record_of(Directory directory) {
     EpochRecord record;
@@ -192,7 +193,7 @@ TEST(MemberMachine, AServerThatNeverAnswersIsStartedEverMoreRarely) {
     bench.run(bench.machine.on_gate_running(pid, false));
     const Instant ended = bench.now;
     actions = bench.exit(pid, SIGABRT);
-    EXPECT_EQ(bench.state().start_error, "last words");
+    EXPECT_EQ(bench.state().start_error, "killed by signal 6; last in its log: last words");
     while (actions.empty()) {
       bench.now += std::chrono::seconds(1);
       actions = bench.run(bench.machine.on_tick(bench.now));
@@ -211,6 +212,31 @@ TEST(MemberMachine, ADemandForRestartIsMetAtOnce) {
   bench.run(bench.machine.on_process_ended(10, bench.now));
   EXPECT_EQ(bench.run(bench.machine.on_gate_exited(10, {.status = 16, .signal = {}, .ordered = false}, "", bench.now)),
             std::vector{kStart});
+  EXPECT_EQ(bench.state().unordered_ends, 0);
+}
+
+TEST(MemberMachine, EndsInARowAreCountedUntilAServerLives) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  std::vector<std::pair<std::int64_t, std::int64_t>> told;
+  for (int pid = 10; pid < 14; ++pid) {
+    bench.exit(pid, SIGKILL);
+    told.emplace_back(bench.state().unordered_ends, bench.state().restart_pause_seconds);
+    EXPECT_EQ(bench.state().start_error, "") << "it had answered";
+    bench.now += std::chrono::seconds(bench.state().restart_pause_seconds);
+    bench.run(bench.machine.on_tick(bench.now));
+    bench.run(bench.machine.on_gate_running(pid + 1, false));
+    bench.run(bench.machine.on_sql({}, bench.now));
+  }
+  EXPECT_EQ(told, (std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 0}, {2, 1}, {3, 2}, {4, 4}}));
+  bench.run(bench.machine.on_sql({}, bench.now + std::chrono::seconds(29)));
+  EXPECT_EQ(bench.state().unordered_ends, 4);
+  bench.run(bench.machine.on_sql({}, bench.now + std::chrono::seconds(30)));
+  EXPECT_EQ(bench.state().unordered_ends, 0);
+  EXPECT_EQ(bench.state().restart_pause_seconds, 0);
+  bench.run(bench.machine.fence());
+  bench.exit(14, SIGKILL);
+  EXPECT_EQ(bench.state().unordered_ends, 0) << "this one was ordered";
 }
 
 TEST(MemberMachine, OrdersBelowTheHighestSeenAreRefused) {

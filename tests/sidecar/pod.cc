@@ -98,8 +98,8 @@ Pod::Pod(std::string name) : name_(std::move(name)) {
   make_secrets();
   const auto secrets = folder_ / "secrets";
   const auto cnf = mysql::render_my_cnf({}, {.ca = secrets / "ca.crt",
-                                             .certificate = secrets / (name_ + ".crt"),
-                                             .key = secrets / (name_ + ".key"),
+                                             .certificate = secrets / "mysqld.crt",
+                                             .key = secrets / "mysqld.key",
                                              .port = mysql_port_});
   ENSURE(cnf.has_value());
   // A test may run as root, which mysqld wants to be told; a pod never does.
@@ -129,21 +129,29 @@ void Pod::make_secrets() {
   for (const char* file : {"replication-password", "clone-password", "app-password"}) {
     write_file(folder_ / "secrets" / file, std::format("secret-{}\n", file));
   }
-  write_file(folder_ / "secrets" / "token", std::format("{}\n", kToken));
+  mount_token(kToken);
   share_authority(*this);
 }
 
 void Pod::share_authority(const Pod& other) {
   const auto folder = (folder_ / "secrets").string();
   const auto theirs = (other.folder_ / "secrets").string();
-  shell(
-      std::format("cd {0} && {{ [ {1} = {0} ] || cp {1}/ca.* .; "
-                  "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {2}.key -out {2}.csr "
-                  "-subj /CN={2}; printf 'subjectAltName=DNS:{2}\\n' >san; "
-                  "openssl x509 -req -in {2}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile san "
-                  "-out {2}.crt; }} >/dev/null 2>&1",
-                  folder, theirs, name_));
+  if (folder != theirs) shell(std::format("cp {}/ca.* {}", theirs, folder));
+  issue(name_, 2);
+  issue("mysqld", 2);
 }
+
+void Pod::issue(const std::string& file, int days) const {
+  shell(
+      std::format("cd {0} && {{ "
+                  "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {1}.key -out {1}.csr "
+                  "-subj /CN={2}; printf 'subjectAltName=DNS:{2}\\n' >san; "
+                  "openssl x509 -req -in {1}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days {3} -extfile san "
+                  "-out {1}.crt; }} >/dev/null 2>&1",
+                  (folder_ / "secrets").string(), file, name_, days));
+}
+
+void Pod::mount_token(const std::string& token) const { write_file(folder_ / "secrets" / "token", token + "\n"); }
 
 void Pod::start_sidecar() {
   stream_ = {};

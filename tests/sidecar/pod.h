@@ -51,6 +51,10 @@ class Pod {
 
   /// Trusts another pod's CA, as members of one cluster do. Before start.
   void share_authority(const Pod& other);
+  /// Makes <file>.crt and .key of the Secret, signed by its CA.
+  void issue(const std::string& file, int days) const;
+  /// The Secret's token as the sidecar sees it.
+  void mount_token(const std::string& token) const;
   void start_sidecar();
   void start_gate();
   [[nodiscard]] Program& sidecar() { return *sidecar_; }

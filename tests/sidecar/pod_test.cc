@@ -210,6 +210,33 @@ TEST(PodTest, NoTokenNoAnswer) {
   EXPECT_EQ(pod.get_plain("/healthz")->status, 200);
 }
 
+TEST(PodTest, AChangedTokenInterruptsNobody) {
+  Pod pod("shop-0");
+  pod.start_sidecar();
+  ASSERT_TRUE(pod.wait_state([](const auto& s) { return !s.member.empty(); }));
+  pod.mount_token("staple");
+  const SystemClock clock;
+  const Context context{.stop = {}, .deadline = clock.now() + std::chrono::seconds(5), .log = {}};
+  const HttpRequest request{.path_and_query = "/v1/nothing"};
+  EXPECT_EQ(pod.http_with_token("staple")->send(context, request)->status, 404) << "let in";
+  EXPECT_EQ(pod.http().send(context, request)->status, 404) << "the earlier one, for a while";
+  EXPECT_EQ(pod.http_with_token("horse")->send(context, request)->status, 401);
+}
+
+TEST(PodTest, ARenewedCertificateIsServed) {
+  Pod pod("shop-0");
+  start(pod);
+  pod.become_primary();
+  ASSERT_FALSE(HasFailure());
+  auto sql = pod.sql();
+  const auto last_day = [&] { return sql.query("SHOW GLOBAL STATUS LIKE 'Ssl_server_not_after'")->front()[1]; };
+  const auto executed = sql.value("SELECT @@gtid_executed").value_or("?");
+  const auto before = last_day();
+  pod.issue("mysqld", 300);
+  EXPECT_TRUE(pod.wait_state([&](const auto&) { return last_day() != before; })) << before.value_or("?");
+  EXPECT_EQ(sql.value("SELECT @@gtid_executed").value_or("?"), executed) << "a local matter";
+}
+
 TEST(PodTest, GateIsCopiedOut) {
   Pod pod("shop-0");
   Program copy({BATON_SIDECAR, "copy-gate", pod.folder() / "bin"}, pod.folder() / "copy.log");

@@ -27,6 +27,8 @@ MemberState full_state() {
           .process = Process::kRunning,
           .terminating = true,
           .last_exit = Exit{.status = 16, .signal = 9, .ordered = true},
+          .unordered_ends = 3,
+          .restart_pause_seconds = 2,
           .start_error = "no \"space\"\nleft",
           .sql = Sql{.version = "9.7.4",
                      .read_only = false,
@@ -75,7 +77,7 @@ TEST(MemberStateWire, EveryFieldComesBack) {
 
 TEST(MemberStateWire, EveryFieldIsWrittenOnce) {
   const auto json = nlohmann::json::parse(to_line(full_state()));
-  EXPECT_EQ(json.size(), 25U);
+  EXPECT_EQ(json.size(), 27U);
   EXPECT_EQ(json["sql"].size(), 13U);
   EXPECT_EQ(json["sql"]["channel"].size(), 8U);
   EXPECT_EQ(json["sql"]["semi_sync"].size(), 7U);

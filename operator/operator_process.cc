@@ -1,4 +1,4 @@
-#include "operator/run/operator_process.h"
+#include "operator/operator_process.h"
 
 #include <condition_variable>
 #include <format>

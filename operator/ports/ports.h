@@ -8,7 +8,7 @@
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
 #include "operator/base/context.h"
-#include "operator/run/cluster_key.h"
+#include "operator/ports/cluster_key.h"
 #include "sidecar/wire/order.h"
 
 namespace baton {
