@@ -30,6 +30,9 @@ std::string failed_start(const wire::Exit& exit, const std::string& words) {
   return words.empty() ? std::format("nothing, and exited with status {}", exit.status.value_or(0)) : words;
 }
 
+/// An answer older than that is not the server's word any more; four times the pace of asking.
+constexpr Duration kStaleAnswer = std::chrono::seconds(2);
+
 }  // namespace
 
 MemberMachine::MemberMachine(Origin origin, Result<EpochRecord> record) : record_(std::move(record)) {
@@ -128,6 +131,7 @@ Effects MemberMachine::on_sql(wire::Sql sql, Instant now) {
   if (pid_ == 0) return {};
   if (!answered_) answered_since_ = now;
   answered_ = true;
+  answered_at_ = now;
   if (now - answered_since_ >= kHealthyRun) forget_ends();
   if (state_.process != Process::kStarting && state_.process != Process::kRunning) return {};
   state_.process = Process::kRunning;
@@ -142,8 +146,10 @@ Effects MemberMachine::on_sql(wire::Sql sql, Instant now) {
   return {.save = changed};
 }
 
-void MemberMachine::on_sql_error(std::string sentence) {
-  if (state_.process == Process::kRunning) state_.sql_error = std::move(sentence);
+void MemberMachine::on_sql_error(std::string sentence, Instant now) {
+  if (state_.process != Process::kRunning) return;
+  state_.sql_error = std::move(sentence);
+  if (now - answered_at_ >= kStaleAnswer) state_.sql.reset();
 }
 
 void MemberMachine::on_logs(int scan, Result<GtidSet> proven) {

@@ -61,7 +61,9 @@ class MemberMachine {
   /// Seen by pidfd. The gate tells the status later.
   [[nodiscard]] Effects on_process_ended(int pid, Instant now);
   [[nodiscard]] Effects on_sql(wire::Sql sql, Instant now);
-  void on_sql_error(std::string sentence);
+  /// It could not be asked. That is not death, but after two seconds what it said last is not told any more: a server
+  /// that hangs must not look like one that acknowledges.
+  void on_sql_error(std::string sentence, Instant now);
   /// What mysqld said last is out of date, and it does not answer.
   void forget_sql() { state_.sql.reset(); }
   /// What the logs of a mysqld that is down prove, or why they do not. `scan` numbers the scan that was asked for; an
@@ -144,6 +146,7 @@ class MemberMachine {
   int starts_ = 0;
   int scan_ = 0;
   Instant answered_since_{};
+  Instant answered_at_{};
   Instant next_start_{};
   Duration backoff_{};
 };

@@ -32,7 +32,7 @@ Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& a
     if (machine.starts() != starts) return {};
     machine.set_servable(std::move(servable));
     if (sql) return machine.on_sql(*std::move(sql), member.now());
-    machine.on_sql_error(sql.error().what);
+    machine.on_sql_error(sql.error().what, member.now());
     return {};
   });
   if (!sql) return std::unexpected(std::move(sql).error());

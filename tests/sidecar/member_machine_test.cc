@@ -73,6 +73,22 @@ struct Bench {
   int saves = 0;
 };
 
+TEST(MemberMachine, WhatAServerSaidLongAgoIsNotItsWordAnyMore) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  bench.now += std::chrono::milliseconds(1500);
+  bench.machine.on_sql_error("no answer within 1 s", bench.now);
+  EXPECT_TRUE(bench.state().sql.has_value()) << "one slow answer says nothing";
+  EXPECT_EQ(bench.state().sql_error, "no answer within 1 s");
+  bench.now += std::chrono::milliseconds(500);
+  bench.machine.on_sql_error("no answer within 1 s", bench.now);
+  EXPECT_FALSE(bench.state().sql.has_value()) << "a server that hangs must not look like one that acknowledges";
+  EXPECT_EQ(bench.state().process, Process::kRunning);
+  bench.run(bench.machine.on_sql({}, bench.now));
+  EXPECT_TRUE(bench.state().sql.has_value());
+  EXPECT_TRUE(bench.state().sql_error.empty());
+}
+
 TEST(MemberMachine, AReplicaIsStartedByItselfAndAgainAfterItEnds) {
   Bench bench(Bench::record_of(Directory::kCloned));
   bench.bring_up(10);
