@@ -74,7 +74,7 @@ struct Decision {
   std::vector<MemberView> members;
   Readiness readiness;
   int members_wanted = 0;             ///< The StatefulSet's replicas: members that still matter are not scaled away.
-  bool force_spent = false;    ///< ObservedCluster::forced is of no use, or not any more: to be taken back.
+  bool force_spent = false;           ///< ObservedCluster::forced is of no use, or not any more: to be taken back.
   std::optional<Instant> look_again;  ///< A moment at which time alone changes the answer.
 };
 

@@ -118,8 +118,7 @@ void elect(const View& view, Revocation revocation, const std::vector<const Obse
   std::vector<Ballot> rejected;
   const GtidSet all = all_held(view);
   for (const ObservedMember* member : view.replicas()) {
-    std::string why =
-        disqualified(view, *member, revocation, assessment.target, servable_by_others(sources, member));
+    std::string why = disqualified(view, *member, revocation, assessment.target, servable_by_others(sources, member));
     if (why.empty()) {
       candidates.push_back(candidate_of(view, *member, assessment.target, all));
     } else {

@@ -27,8 +27,8 @@ struct Assessment {
 enum class Salvage : std::uint8_t { kAll, kNeeded };
 
 /// Judges the logs and elects. Judge: target = the proof's logs, and of what else is known to exist what some log can
-/// send, less what is errant; it must contain the floor and the watermark. A person's word (force-failover) stands in for
-/// the proof and for what is missing. Elect: members that hold the whole target or can fetch what
+/// send, less what is errant; it must contain the floor and the watermark. A person's word (force-failover) stands in
+/// for the proof and for what is missing. Elect: members that hold the whole target or can fetch what
 /// they lack of it, are not errant and not forbidden, ranked by: already followed by another (so that a repeated
 /// election does not waver), least foregone, priority, least to fetch, smallest backlog, lowest ordinal. The target
 /// grows by what the winner holds beyond it.

@@ -50,8 +50,8 @@ struct View {
   /// Whether a pod is there whose sidecar was never heard by this process, and that may still speak up: a new leader
   /// must not take its own ignorance for a member's absence.
   [[nodiscard]] bool still_expected(const ObservedMember& member) const;
-  /// Transactions of `set` that belong to the history: the floor and the watermark, what the current primary's uuid wrote, and what each
-  /// ended epoch's primary had written when it ended. The rest is errant.
+  /// Transactions of `set` that belong to the history: the floor and the watermark, what the current primary's uuid
+  /// wrote, and what each ended epoch's primary had written when it ended. The rest is errant.
   [[nodiscard]] GtidSet legitimate(const GtidSet& set) const;
 };
 

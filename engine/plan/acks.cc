@@ -223,9 +223,10 @@ void tell_degraded(const View& view, const ObservedMember& primary, Decision& de
   if (view.recorded.ack_count > 0 || !view.recorded.ever_ready || view.spec.replicas == 1) return;
   decision.findings.push_back(
       {"SemiSyncDegraded", primary.ordinal,
-       std::format("no replica acknowledges, and commits on {} wait for none: what is written now is lost if its volume "
-                   "is (spec.replication.semiSync.belowMinimum)",
-                   primary.pod)});
+       std::format(
+           "no replica acknowledges, and commits on {} wait for none: what is written now is lost if its volume "
+           "is (spec.replication.semiSync.belowMinimum)",
+           primary.pod)});
 }
 
 void plan_acks(const View& view, const ObservedMember& primary, Decision& decision) {

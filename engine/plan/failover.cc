@@ -172,8 +172,8 @@ void commit(const View& view, const ObservedMember& candidate, const Assessment&
   propose(decision, std::move(next), std::move(why));
 }
 
-/// The candidate fetches what it lacks of the target from the logs of others, dead or alive. Both orders go out at once:
-/// the binlog server lets a receiver wait for its offer.
+/// The candidate fetches what it lacks of the target from the logs of others, dead or alive. Both orders go out at
+/// once: the binlog server lets a receiver wait for its offer.
 void fetch(const View& view, const ObservedMember& candidate, const GtidSet& target, const GtidSet* dead_log,
            Decision& decision) {
   const Server& server = *server_of(candidate);

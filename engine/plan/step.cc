@@ -30,9 +30,9 @@ std::string describe(const Step& step, const std::string& cluster) {
             return std::format("let {} follow {} {} acks", pod(s.on), pod(s.source), s.acks ? "with" : "without");
           },
           [&](const OfferLogs& s) {
-            return s.replica.get().empty()
-                       ? std::format("let {} send nothing of its logs any more", pod(s.on))
-                       : std::format("let {} send {} transactions of its logs to {}", pod(s.on), s.set.size(), s.replica);
+            return s.replica.get().empty() ? std::format("let {} send nothing of its logs any more", pod(s.on))
+                                           : std::format("let {} send {} transactions of its logs to {}", pod(s.on),
+                                                         s.set.size(), s.replica);
           },
           [&](const Fetch& s) { return std::format("let {} fetch from the logs of {}", pod(s.on), pod(s.source)); },
           [&](const SetAckCount& s) { return std::format("let commits of {} wait for {} acks", pod(s.on), s.count); },

@@ -81,7 +81,7 @@ struct ClusterSpec {
   StringMap labels;       ///< Further ones of the pods.
   PodSecurity security_context;
 
-  int acks = 1;  ///< Wanted number of acks that a commit waits for.
+  int acks = 1;          ///< Wanted number of acks that a commit waits for.
   bool degrade = false;  ///< belowMinimum: Degrade. Commits go on without acks when no replica is left.
   RelayLogDurability relay_log_durability = RelayLogDurability::kDefault;
   bool failover_enabled = true;

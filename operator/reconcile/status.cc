@@ -355,7 +355,9 @@ void put_primary(Json& status, const Json& before, const Report& report) {
   if (takes_writes && !before.contains("primarySince")) status["primarySince"] = report.now;
   for (const engine::ObservedMember& member : report.observed.members) {
     // A primary that has just restarted holds a tail that nobody acknowledged: only an open one is believed.
-    if (!report.fresh_sets || !takes_writes || !member.report || member.report->uuid.get() != uuid || !member.report->server) continue;
+    if (!report.fresh_sets || !takes_writes || !member.report || member.report->uuid.get() != uuid ||
+        !member.report->server)
+      continue;
     set_or_erase(status, "watermark", member.report->server->executed.to_string());
   }
 }

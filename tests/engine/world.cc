@@ -452,7 +452,8 @@ void World::write_record(const engine::RecordChange& change) {
                        acknowledged_.minus(next.floor).to_string()));
   }
   const GtidSet given_up = next.failover ? next.failover->given_up : GtidSet();
-  if (!next.floor.contains(recorded.floor.minus(given_up))) broken(std::format("I3: '{}' takes from the floor", change.why));
+  if (!next.floor.contains(recorded.floor.minus(given_up)))
+    broken(std::format("I3: '{}' takes from the floor", change.why));
   recorded = next;
   check();
 }
@@ -672,9 +673,9 @@ std::string World::fingerprint() const {
                                  wanted_, acknowledged_.to_string());
   for (const Member& m : members) {
     const Volume& v = m.volume;
-    text += std::format("|{} {} {} {} {} {} {} {}", v.uuid, static_cast<int>(v.directory), v.log.to_string(),
-                        v.executed.to_string(), v.retrieved.to_string(), v.from_logs ? "logs" : v.source, v.held,
-                        m.role);
+    text +=
+        std::format("|{} {} {} {} {} {} {} {}", v.uuid, static_cast<int>(v.directory), v.log.to_string(),
+                    v.executed.to_string(), v.retrieved.to_string(), v.from_logs ? "logs" : v.source, v.held, m.role);
     for (const auto& [uuid, locked] : v.accounts) text += std::format(" {}{}", uuid, locked);
     text += std::format(" {} {}", v.app_account, v.clone_unlocked);
     if (!m.pod) continue;

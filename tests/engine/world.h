@@ -18,7 +18,7 @@ struct Volume {
   GtidSet log;  ///< The binlog: executed, and what waits for acks.
   GtidSet executed;
   GtidSet retrieved;
-  std::string source;  ///< Address that the channel points to.
+  std::string source;      ///< Address that the channel points to.
   bool from_logs = false;  ///< And there to the binlog server.
   Epoch held_epoch{0};
   Revision held_revision{0};
@@ -81,9 +81,9 @@ class World {
   engine::Spec spec;
   engine::Recorded recorded;
   std::vector<Member> members;
-  bool void_by_hand = false;  ///< Somebody else lowered W: the record is wrong until it says so.
+  bool void_by_hand = false;      ///< Somebody else lowered W: the record is wrong until it says so.
   std::optional<Ordinal> forced;  ///< A person's word: that member is given up.
-  bool load = false;          ///< With every tick each open member gets a write.
+  bool load = false;              ///< With every tick each open member gets a write.
 
   // Faults and their end.
   void kill_mysqld(int i);
