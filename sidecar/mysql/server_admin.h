@@ -139,7 +139,8 @@ class ServerAdmin {
   /// STOP REPLICA IO_THREAD; gives Retrieved_Gtid_Set, which is final then. Empty without a channel. A receiver that
   /// redials a lost source can take 2 s to stop.
   [[nodiscard]] Result<GtidSet> stop_receiver(const std::stop_token& stop);
-  /// SELECT WAIT_FOR_EXECUTED_GTID_SET(target, seconds). kRetry, naming what is missing, when time is over.
+  /// START REPLICA SQL_THREAD if it does not run; SELECT WAIT_FOR_EXECUTED_GTID_SET(target, seconds). kRetry, naming
+  /// what is missing, when time is over.
   [[nodiscard]] Result<void> wait_applied(const std::stop_token& stop, const GtidSet& target,
                                           std::chrono::milliseconds limit);
   /// The checks and statements of wire::Open: gtid_executed ⊇ target; retrieved ⊆ executed; STOP REPLICA; retrieved ⊆
@@ -169,6 +170,7 @@ class ServerAdmin {
   [[nodiscard]] Result<std::size_t> kill_sessions(const std::stop_token& stop);
 
  private:
+  [[nodiscard]] Result<void> keep_applying(SqlLease& sql, const GtidSet& target);
   [[nodiscard]] Result<std::vector<AccountRow>> baton_accounts(SqlLease& sql);
   /// Runs account statements while_writable, with or without the binlog. Needs writable_ held.
   [[nodiscard]] Result<void> change_accounts(SqlLease& sql, bool binlogged,

@@ -190,9 +190,20 @@ Result<GtidSet> ServerAdmin::stop_receiver(const std::stop_token& stop) {
   return GtidSet::parse(after.retrieved);
 }
 
+/// mysqld starts with its applier stopped, and a candidate with nothing to receive gets no other order that starts it.
+Result<void> ServerAdmin::keep_applying(SqlLease& sql, const GtidSet& target) {
+  TRY(executed, read_executed(sql));
+  if (executed.contains(target)) return {};
+  const std::scoped_lock lock(channel_);
+  TRY(channel, read_channel(sql));
+  if (channel.source_host.empty() || channel.applier != Thread::kStopped) return {};
+  return sql.run("START REPLICA SQL_THREAD FOR CHANNEL ''");
+}
+
 Result<void> ServerAdmin::wait_applied(const std::stop_token& stop, const GtidSet& target,
                                        std::chrono::milliseconds limit) {
   TRY(sql, work_.take(stop));
+  TRY_VOID(keep_applying(sql, target));
   const auto bounded = std::clamp(limit, 0ms, 5000ms);
   // A limit of 0 would mean "for ever".
   const double seconds = std::max(0.001, static_cast<double>(bounded.count()) / 1000.0);

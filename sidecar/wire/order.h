@@ -71,7 +71,8 @@ struct EnsureApplicationAccount {
 struct AllowClone {
   bool allowed = false;
 };
-/// Waits until `target` is in gtid_executed, at most `milliseconds` (<= 5000); kRetry if it is not by then.
+/// Starts the applier if it does not run, and waits until `target` is in gtid_executed, at most `milliseconds`
+/// (<= 5000); kRetry if it is not by then.
 struct WaitApplied {
   std::string target;
   std::int64_t milliseconds = 1000;

@@ -107,7 +107,7 @@ TEST_F(BinlogMysql, TransactionsAreAsLongAsTheirGtidsSay) {
 TEST_F(BinlogMysql, ALivingServerCanBeScanned) {
   Writers writers(*server_);
   GtidSet before = executed();
-  for (int round = 1; round <= 60; ++round) {
+  for (int round = 1; round <= 20; ++round) {
     const auto found = scan();
     ASSERT_TRUE(found) << found.error().what;
     EXPECT_TRUE(found->complete.contains(before)) << "round " << round;

@@ -83,6 +83,7 @@ const std::map<std::string, Command>& commands() {
       {"freeze", [](const Stage& s) { s.member().frozen = true; }},
       {"thaw", [](const Stage& s) { s.member().frozen = false; }},
       {"stall-applier", [](const Stage& s) { s.member().applies = false; }},
+      {"stop-applier", [](const Stage& s) { s.member().pod->applier = engine::Thread::kStopped; }},
       {"run-applier", [](const Stage& s) { s.member().applies = true; }},
       {"unreadable-log", [](const Stage& s) { s.member().volume.readable = false; }},
       {"cannot-send", [](const Stage& s) { s.member().volume.sends = false; }},

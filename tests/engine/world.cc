@@ -621,6 +621,7 @@ struct World::Orders {
     return {};
   }
   std::string operator()(const engine::WaitApplied& s) const {
+    if (!member.volume.source.empty() && running(member)) member.pod->applier = Thread::kRunning;
     return member.volume.executed.contains(s.target) ? "" : "not applied yet";
   }
   std::string operator()(const engine::WaitAckers& s) const {
