@@ -96,13 +96,13 @@ Result<void> serve(const ServeOptions& options, std::vector<binlog::LogListing> 
   const Logger log = Logger::to_stdout();
   LogIndex index(std::move(listings));
   TRY_VOID(index.advance({}));
-  const auto snapshot = index.snapshot();
+  auto snapshot = index.snapshot();
   for (const Error& problem : snapshot->problems) log.warn("a log file has a problem", {{"error", problem.what}});
   TRY(identity, identity_of(options, *snapshot));
   TRY(password, first_line(options.password_file));
-  const replication::Served served{.identity = identity,
-                                   .accounts = {{options.user, replication::password_digest(password)}}};
-  replication::IndexedLogSource logs([snapshot] { return snapshot; }, [] { return GtidSet(); });
+  replication::Served served{.identity = identity,
+                             .accounts = {{options.user, replication::password_digest(password)}}};
+  replication::IndexedLogSource logs([&snapshot] { return snapshot; }, [] { return GtidSet(); });
   TRY(server, replication::BinlogServer::start(
                   {.address = options.address,
                    .port = options.port,
