@@ -16,7 +16,7 @@ failures=()
 RESULTS="$(mktemp -d)"
 TIDY=""
 clean_up() {
-  [ -z "$TIDY" ] || kill "$TIDY" 2>/dev/null || true
+  [ -z "$TIDY" ] || kill -- "-$TIDY" 2>/dev/null || true
   rm -rf "$RESULTS"
 }
 trap clean_up EXIT
@@ -86,7 +86,8 @@ group_tidy() { check "clang-tidy" bash "$REPO/tests/tidy/clang_tidy.sh" all; }
 # clang-tidy beside other groups: it needs cores, they need time.
 tidy_begin() {
   say "clang-tidy runs beside what follows (from an empty cache ten minutes)"
-  nice -n 19 bash "$REPO/tests/tidy/clang_tidy.sh" >"$RESULTS/tidy.log" 2>&1 &
+  # A group of its own, so that an end takes all of it.
+  setsid nice -n 19 bash "$REPO/tests/tidy/clang_tidy.sh" >"$RESULTS/tidy.log" 2>&1 &
   TIDY=$!
 }
 tidy_end() {
