@@ -38,7 +38,6 @@ inline constexpr std::string_view kForceFailoverAnnotation = "mysql.baton.dev/fo
 inline constexpr std::string_view kEpochAnnotation = "mysql.baton.dev/epoch";
 
 inline constexpr int kMysqlPort = 3306;    ///< mysqld.
-inline constexpr int kLogPort = 3307;      ///< The sidecar's binlog server.
 inline constexpr int kApiPort = 8443;      ///< The sidecar's API, HTTPS.
 inline constexpr int kMetricsPort = 9104;  ///< The sidecar's /metrics, /healthz and /readyz, plain HTTP.
 

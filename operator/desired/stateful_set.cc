@@ -6,6 +6,7 @@
 #include "operator/desired/metadata.h"
 #include "operator/desired/paths.h"
 #include "operator/desired/secrets.h"
+#include "sidecar/wire/order.h"
 
 namespace baton::desired {
 namespace {
@@ -64,12 +65,12 @@ Json sidecar_container(const StatefulSetInputs& inputs) {
       {"args",
        {"run", "--member", "$(POD_NAME)", "--pod-uid", "$(POD_UID)", "--data", kDataPath, "--run", kRunPath, "--config",
         kConfigPath, "--secrets", kSecretsPath, "--api-port", std::to_string(api::kApiPort), "--metrics-port",
-        std::to_string(api::kMetricsPort), "--log-port", std::to_string(api::kLogPort)}},
+        std::to_string(api::kMetricsPort), "--log-port", std::to_string(wire::kLogPort)}},
       {"env", {environment_from_pod("POD_NAME", "metadata.name"), environment_from_pod("POD_UID", "metadata.uid")}},
       {"ports",
        {{{"name", "api"}, {"containerPort", api::kApiPort}, {"protocol", "TCP"}},
         {{"name", "metrics"}, {"containerPort", api::kMetricsPort}, {"protocol", "TCP"}},
-        {{"name", "logs"}, {"containerPort", api::kLogPort}, {"protocol", "TCP"}}}},
+        {{"name", "logs"}, {"containerPort", wire::kLogPort}, {"protocol", "TCP"}}}},
       {"livenessProbe", liveness},
       {"resources", {{"requests", {{"cpu", "50m"}, {"memory", "64Mi"}}}, {"limits", {{"memory", "512Mi"}}}}},
       {"securityContext", container_security()},

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "sidecar/wire/order.h"
 
 namespace baton::sidecar {
 
@@ -21,7 +22,7 @@ struct Config {
   std::string address = "0.0.0.0";                       ///< --address of all ports
   std::uint16_t api_port = 8443;                         ///< --api-port
   std::uint16_t metrics_port = 9104;                     ///< --metrics-port
-  std::uint16_t log_port = 3307;                         ///< --log-port: of the binlog server
+  std::uint16_t log_port = wire::kLogPort;               ///< --log-port: of the binlog server
 
   [[nodiscard]] std::filesystem::path data_directory() const { return data / "data"; }
   [[nodiscard]] std::filesystem::path state_directory() const { return data / "baton"; }
