@@ -201,7 +201,13 @@ Result<void> Reconciler::record(const Context& context, const ClusterKey& key, M
   // State and reason go with the record: no second write is spent on them.
   Pass after = pass;
   after.recorded = change.next;
-  status = put_report(status, report_of(memory, cluster, after, parts_.timelines.of(key), false));
+  Timeline timeline = parts_.timelines.of(key);
+  if (ends_failover(pass.recorded, change.next)) {
+    // What a failover cost must not be lost with this process: it is told in the same write that ends it.
+    const Json under_way = memory.newest.value("status", Json::object()).value("failover", Json::object());
+    timeline = ended(timeline, pass.recorded, cluster.names(), under_way.value("startedAt", rfc3339(decided)), decided);
+  }
+  status = put_report(status, report_of(memory, cluster, after, timeline, false));
   if (auto written = write_record(context, key, memory, std::move(status), change.next); !written) {
     context.log.warn("record not written", {{"why", change.why}, {"error", written.error().what}});
     return written;

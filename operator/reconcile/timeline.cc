@@ -10,6 +10,33 @@ bool Timeline::reach(std::string_view name, WallTime at) {
   return true;
 }
 
+bool ends_failover(const engine::Recorded& before, const engine::Recorded& after) {
+  return before.failover && (!after.failover || after.failover->id != before.failover->id);
+}
+
+Timeline ended(const Timeline& seen, const engine::Recorded& before, const api::Names& names,
+               const std::string& started_at, WallTime at) {
+  const engine::FailoverRecord& failover = *before.failover;
+  Timeline result = seen;
+  if (seen.id != failover.id) {
+    result = {.id = failover.id,
+              .from = names.pod(failover.old_primary.ordinal),
+              .to = {},
+              .reason = failover.evidence,
+              .started_at = started_at,
+              .finished_at = {},
+              .target = {},
+              .given_up = failover.given_up.to_string(),
+              .phases = {}};
+    if (failover.phase == engine::FailoverPhase::kOpening && before.current_primary) {
+      result.to = names.pod(before.current_primary->ordinal);
+      result.target = before.floor.to_string();
+    }
+  }
+  result.finished_at = rfc3339(at);
+  return result;
+}
+
 void TimelineKeeper::begin(const engine::Recorded& recorded, const api::Names& names, WallTime decided) {
   receiver_stopped_.reset();
   timeline_ = {.id = recorded.failover->id,
@@ -46,7 +73,8 @@ std::vector<std::string> TimelineKeeper::record_written(const engine::Recorded& 
     reach("chosen", written);
   }
   const bool over = before.failover && !after.failover && before.failover->id == timeline_.id;
-  if (over && timeline_.finished_at.empty()) timeline_.finished_at = rfc3339(written);
+  // As the record's own write told it.
+  if (over && timeline_.finished_at.empty()) timeline_.finished_at = rfc3339(decided);
   return reached;
 }
 

@@ -128,13 +128,14 @@ class ReconcileTest : public ::testing::Test {
   }
   engine::Recorded stored_record() { return recorded_of(server_.stored["status"], api::Names("shop")).value(); }
 
-  /// The sidecar of shop-0 says that its directory is empty.
-  void hear_empty_member() {
+  /// The sidecar of shop-0 says that its directory is empty, or what `change` makes of that.
+  void hear_empty_member(const std::function<void(wire::MemberState&)>& change = {}) {
     wire::MemberState state{.member = "shop-0", .pod_uid = "pod-uid", .boot_id = "boot", .sidecar_id = "a"};
     state.sequence = ++sequence_;
     state.uuid = kUuid0;
     state.directory = wire::Directory::kEmpty;
     state.process = wire::Process::kNotRunning;
+    if (change) change(state);
     ASSERT_TRUE(book_.hear(kShop, state, clock_.now()).has_value());
   }
 
@@ -218,6 +219,30 @@ TEST_F(ReconcileTest, APersonsWordThatServesNothingIsTakenBack) {
     EXPECT_TRUE(std::ranges::contains(events_.reasons, "ForceFailoverTakenBack"));
     events_.reasons.clear();
   }
+}
+
+TEST_F(ReconcileTest, TheWriteThatEndsAFailoverTellsIt) {
+  const engine::PrimaryRef primary{Ordinal(0), ServerUuid(kUuid0)};
+  engine::Recorded recorded{.bootstrap = primary, .current_primary = primary, .epoch = Epoch(2), .revision = Revision(9)};
+  recorded.failover = engine::FailoverRecord{.id = "shop-2", .old_primary = primary, .evidence = "killed"};
+  Json status = Json::object();
+  put_recorded(status, recorded, api::Names("shop"));
+  status["failover"]["startedAt"] = "2026-01-01T00:00:00.000Z";
+  server_.write_behind(status);
+  cached_ = server_.stored;
+  ASSERT_TRUE(reconcile().has_value()) << "the term is claimed";
+  hear_empty_member([](wire::MemberState& state) {
+    state.directory = wire::Directory::kInitialized;
+    state.process = wire::Process::kRunning;
+    state.sql = wire::Sql{.version = "9.7.4", .super_read_only = true};
+  });
+  const int writes = server_.writes;
+  while (stored_record().failover && server_.writes < writes + 5) ASSERT_TRUE(reconcile().has_value());
+  ASSERT_FALSE(stored_record().failover);
+  const Json& told = server_.stored["status"]["lastFailover"];
+  EXPECT_EQ(told["id"], "shop-2");
+  EXPECT_EQ(told["from"], "shop-0");
+  EXPECT_EQ(told["startedAt"], "2026-01-01T00:00:00.000Z");
 }
 
 TEST_F(ReconcileTest, ALostRaceIsDecidedAnewOnWhatTheWinnerWrote) {

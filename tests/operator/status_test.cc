@@ -197,7 +197,28 @@ TEST(TimelineTest, KeepsThePhasesOfAFailover) {
                                              "chosen.038Z", "opened.066Z", "repointed.080Z"}));
   EXPECT_EQ(timeline.from, "shop-0");
   EXPECT_EQ(timeline.to, "shop-1");
-  EXPECT_EQ(timeline.finished_at.substr(19), ".099Z");
+  EXPECT_EQ(timeline.finished_at.substr(19), ".090Z");
+  EXPECT_EQ(ended(timeline, full_record(), kShop, "", after(90)), timeline) << "the write that ends it says the same";
+}
+
+TEST(TimelineTest, AFailoverThatAnotherProcessBeganIsToldFromTheRecord) {
+  engine::Recorded after = full_record();
+  after.failover.reset();
+  EXPECT_TRUE(ends_failover(full_record(), after));
+  EXPECT_FALSE(ends_failover(after, full_record()));
+  EXPECT_FALSE(ends_failover(full_record(), full_record()));
+  after.failover = engine::FailoverRecord{.id = "shop-8"};
+  EXPECT_TRUE(ends_failover(full_record(), after)) << "another one took its place";
+
+  const Timeline told = ended(Timeline{.id = "shop-6"}, full_record(), kShop, "t1", WallTime{std::chrono::seconds(0)});
+  EXPECT_EQ(told.id, "shop-7");
+  EXPECT_EQ(told.from, "shop-0");
+  EXPECT_EQ(told.to, "shop-1");
+  EXPECT_EQ(told.reason, "killed by signal 9");
+  EXPECT_EQ(told.started_at, "t1");
+  EXPECT_EQ(told.finished_at, "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(told.target, full_record().floor.to_string());
+  EXPECT_EQ(told.given_up, "00000000-0000-0000-0000-000000000000:10");
 }
 
 }  // namespace
