@@ -2,6 +2,7 @@
 # Builds Kubernetes, Helm, CoreDNS and the local-path provisioner from the Go modules pinned in modules/, inside the
 # build root. Each module's binaries are kept in the cache under the hash of its go.mod, its go.sum and the compiler,
 # so this costs nothing when nothing changed. Prints nothing; the binaries are found with bin_of (paths.sh).
+# Usage: build.sh [MODULE…]; without one, all.
 source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
 cd "$REPO" || exit # The build root has this folder, whatever the caller's is.
 
@@ -45,7 +46,8 @@ ensure_root
 mkdir -p "$CACHE/bin"
 exec {go_lock}>"$CACHE/bin/build.lock"
 flock -n "$go_lock" || { say "waiting for another build of the cluster's binaries to end"; flock "$go_lock"; }
-for module in kubernetes coredns local-path-provisioner helm; do
+[ $# -gt 0 ] || set -- kubernetes coredns local-path-provisioner helm
+for module in "$@"; do
   build_module "$module"
 done
 

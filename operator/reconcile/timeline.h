@@ -47,8 +47,8 @@ struct Timeline {
 /// Whether a change of the record ends a failover: it is over, or another one takes its place.
 [[nodiscard]] bool ends_failover(const engine::Recorded& before, const engine::Recorded& after);
 
-/// The time line of the failover that `before` has under way and that ends `at`: `seen` if it is of that failover. Of one
-/// that another process began there are no phases, but what the record tells. `started_at` is for that case.
+/// The time line of the failover that `before` has under way and that ends `at`: `seen` if it is of that failover. Of
+/// one that another process began there are no phases, but what the record tells. `started_at` is for that case.
 [[nodiscard]] Timeline ended(const Timeline& seen, const engine::Recorded& before, const api::Names& names,
                              const std::string& started_at, WallTime at);
 

@@ -223,7 +223,8 @@ TEST_F(ReconcileTest, APersonsWordThatServesNothingIsTakenBack) {
 
 TEST_F(ReconcileTest, TheWriteThatEndsAFailoverTellsIt) {
   const engine::PrimaryRef primary{Ordinal(0), ServerUuid(kUuid0)};
-  engine::Recorded recorded{.bootstrap = primary, .current_primary = primary, .epoch = Epoch(2), .revision = Revision(9)};
+  engine::Recorded recorded{
+      .bootstrap = primary, .current_primary = primary, .epoch = Epoch(2), .revision = Revision(9)};
   recorded.failover = engine::FailoverRecord{.id = "shop-2", .old_primary = primary, .evidence = "killed"};
   Json status = Json::object();
   put_recorded(status, recorded, api::Names("shop"));
