@@ -187,13 +187,16 @@ Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_l
 
 namespace {
 
-/// Whether the candidate fetches from that source in vain: it is told an error, or has not got through to it for long.
+/// Whether the candidate fetches from that source in vain: it is told an error, has not got through to it for long, or
+/// gets nothing from it for very long.
 bool fetches_in_vain(const View& view, const ObservedMember& candidate, const ObservedMember& source) {
   const Server& server = *server_of(candidate);
   if (!fetches_from(server, source)) return false;
   if (!server.channel.receiver_error.empty()) return true;
-  const bool turned = candidate.turned_since && view.now >= *candidate.turned_since + kPatience;
-  const bool idle = candidate.idle_since && view.now >= *candidate.idle_since + kPatience;
+  // One that is connected may be receiving a long transaction: to turn would be to begin it anew.
+  const Duration patience = server.channel.receiver == Thread::kRunning ? view.spec.salvage_stall : kPatience;
+  const bool turned = candidate.turned_since && view.now >= *candidate.turned_since + patience;
+  const bool idle = candidate.idle_since && view.now >= *candidate.idle_since + patience;
   return turned && idle;
 }
 

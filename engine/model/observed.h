@@ -103,7 +103,7 @@ struct ObservedMember {
   std::optional<Instant> down_since;  ///< Since when the sidecar says that mysqld does not run.
   std::optional<Instant>
       not_acking_since;                 ///< Since when it has not been seen acking (receiver connected, semi-sync on).
-  std::optional<Instant> idle_since;    ///< Since when what it has received and executed has not grown.
+  std::optional<Instant> idle_since;    ///< Since when it has received nothing, not even a part, and executed nothing.
   std::optional<Instant> turned_since;  ///< Since when its channel points to the source that it points to.
 };
 

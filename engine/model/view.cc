@@ -140,7 +140,8 @@ const Server* server_of(const ObservedMember& member) {
 GtidSet holdings(const Server& server) { return server.executed.united(server.channel.retrieved); }
 
 std::optional<GtidSet> proven_holdings(const ObservedMember& member) {
-  if (const Server* server = server_of(member)) return holdings(*server);
+  // Its files may hold more than its channel knows of: somebody may have reset that.
+  if (const Server* server = server_of(member)) return holdings(*server).united(member.report->servable);
   const bool dead = member.heard && member.report && member.report->process == Process::kNotRunning;
   return dead ? member.report->dead_log : std::nullopt;
 }

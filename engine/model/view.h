@@ -65,7 +65,8 @@ inline constexpr int kEndsInARow = 2;
 [[nodiscard]] const Server* server_of(const ObservedMember& member);
 /// What a running member can bring into a history: executed ∪ received.
 [[nodiscard]] GtidSet holdings(const Server& server);
-/// What a member's logs were proven to hold: of a running one its holdings, of a dead one all that its files hold.
+/// What a member's logs were proven to hold: of a running one its holdings and what it can send, of a dead one all that
+/// its files hold.
 /// Null when it is not heard, or its files are not read.
 [[nodiscard]] std::optional<GtidSet> proven_holdings(const ObservedMember& member);
 /// What a primary has or may have acknowledged: executed ∪ owned.

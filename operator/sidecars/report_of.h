@@ -20,7 +20,7 @@ struct HeardLine {
 [[nodiscard]] bool same_content(const wire::MemberState& a, const wire::MemberState& b);
 /// Whether they differ at most in what moves with every commit: GTID sets and sessions that wait for acks.
 [[nodiscard]] bool same_apart_from_progress(const wire::MemberState& a, const wire::MemberState& b);
-/// Whether both have a server that answers, which has received and executed the same.
+/// Whether both have a server that answers, which has received (also in part) and executed the same.
 [[nodiscard]] bool same_progress(const wire::MemberState& a, const wire::MemberState& b);
 /// Whether both have a server that answers, whose channel points to the same source.
 [[nodiscard]] bool same_source(const wire::MemberState& a, const wire::MemberState& b);

@@ -42,7 +42,7 @@ class SidecarBook {
     std::optional<Instant> down_since;        ///< mysqld does not run, says each line since then.
     std::optional<Instant> not_acking_since;  ///< Not seen acking since then; silence is not seeing.
     std::optional<Instant> turned_since;      ///< A server whose channel points to the same source since then.
-    std::optional<Instant> idle_since;        ///< A server that has received and executed nothing more since then.
+    std::optional<Instant> idle_since;  ///< A server that has received nothing, not even a part, and executed nothing.
   };
 
   /// Notes a line. Lines may overtake each other (stream and answers to orders): older ones of the same sidecar, and

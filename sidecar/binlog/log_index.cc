@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "sidecar/binlog/index_file.h"
+#include "sidecar/binlog/kept_logs.h"
 
 namespace baton::binlog {
-namespace {
 
 Result<FileFacts> facts_of(const std::filesystem::path& path) {
   struct stat facts{};
@@ -24,8 +24,29 @@ Result<FileFacts> facts_of(const std::filesystem::path& path) {
                    facts.st_mtim.tv_sec * 1'000'000'000 + facts.st_mtim.tv_nsec};
 }
 
+namespace {
+
 /// Whether a file is at fault, as against the attempt to read it.
 bool is_of_file(const Error& error) { return error.kind == ErrorKind::kCorrupt || error.kind == ErrorKind::kUnsafe; }
+
+/// Where the files of a listing are: those that are only kept, then what is listed.
+Result<std::vector<std::filesystem::path>> places_of(std::vector<std::filesystem::path> listed,
+                                                     std::vector<KeptLog> kept) {
+  for (auto& path : listed) {
+    const auto facts = facts_of(path);
+    if (!facts && facts.error().kind != ErrorKind::kNotFound) return std::unexpected(facts.error());
+    const auto same = std::ranges::find_if(kept, [&](const KeptLog& log) {
+      return facts ? log.facts.identity == facts->identity : log.path.filename() == path.filename();
+    });
+    if (same == kept.end()) continue;
+    if (!facts) path = same->path;
+    kept.erase(same);
+  }
+  std::vector<std::filesystem::path> places;
+  for (const KeptLog& log : kept) places.push_back(log.path);
+  places.insert(places.end(), listed.begin(), listed.end());
+  return places;
+}
 
 }  // namespace
 
@@ -56,17 +77,27 @@ struct LogIndex::Entry {
     file.reset();
     is_done = is_suspect = false;
   }
+  /// The file has another name now.
+  void move_to(const std::filesystem::path& place) {
+    path = place;
+    if (file == nullptr) return;
+    LogFile moved = *file;
+    moved.path = path;
+    moved.name = path.filename().string();
+    file = std::make_shared<const LogFile>(std::move(moved));
+  }
   /// Brings what the walk knows where snapshots find it.
-  void settle(LogKind kind) {
+  void settle(const LogListing& listing) {
     if (!is_changed || walk == nullptr) return;
     is_changed = false;
     // A walk that began anew knows less at first.
     if (!problem && file != nullptr && walk->contents().end_position < file->contents.end_position) return;
-    file = std::make_shared<const LogFile>(
-        LogFile{kind, path, path.filename().string(), facts.identity, walk->contents(), problem});
+    file =
+        std::make_shared<const LogFile>(LogFile{listing.kind, path, listing.kept_path(path), path.filename().string(),
+                                                facts.identity, walk->contents(), problem});
   }
-  void finish(LogKind kind, const FileFacts& at_end) {
-    settle(kind);
+  void finish(const LogListing& listing, const FileFacts& at_end) {
+    settle(listing);
     forget_walk();
     facts = at_end;
     is_done = true;
@@ -75,9 +106,25 @@ struct LogIndex::Entry {
 
 struct LogIndex::Followed {
   LogListing listing;
-  std::vector<std::unique_ptr<Entry>> entries;  ///< As listed, oldest first.
+  std::vector<std::filesystem::path> listed;
+  std::vector<std::filesystem::path> kept;
+  std::vector<std::unique_ptr<Entry>> entries;  ///< Those that are only kept, then as listed, oldest first.
   bool is_same = false;                         ///< The listing is the one of the step before.
 
+  /// Makes the entries be at these places; what is known of a file goes with it to another name.
+  void replace_entries(const std::vector<std::filesystem::path>& places, const std::vector<KeptLog>& kept_now) {
+    std::vector<std::unique_ptr<Entry>> replaced;
+    for (const auto& path : places) {
+      const auto log = std::ranges::find(kept_now, path, &KeptLog::path);
+      const auto known = std::ranges::find_if(entries, [&](const auto& entry) {
+        if (entry == nullptr) return false;
+        return entry->path == path || (log != kept_now.end() && entry->facts.identity == log->facts.identity);
+      });
+      replaced.push_back(known != entries.end() ? std::move(*known) : std::make_unique<Entry>());
+      replaced.back()->move_to(path);
+    }
+    entries = std::move(replaced);
+  }
   /// How a file of `size` bytes is to be read now; nothing when it must not be.
   [[nodiscard]] std::optional<LogWalk::Step> plan(std::size_t place, const Step& step, std::uint64_t size) const {
     const bool is_newest = place + 1 == entries.size();
@@ -120,7 +167,9 @@ struct LogIndex::Followed {
 
 LogIndex::LogIndex(std::vector<LogListing> listings) {
   std::ranges::stable_sort(listings, {}, &LogListing::kind);
-  for (LogListing& listing : listings) followed_.push_back({.listing = std::move(listing), .entries = {}});
+  for (LogListing& listing : listings) {
+    followed_.push_back({.listing = std::move(listing), .listed = {}, .kept = {}, .entries = {}});
+  }
 }
 
 LogIndex::LogIndex(LogIndex&&) noexcept = default;
@@ -160,16 +209,14 @@ Result<void> LogIndex::refresh(Followed& logs, const Step& step) {
     const bool may_mend = step.is_alive && paths.error().kind == ErrorKind::kCorrupt;
     return fail(may_mend ? ErrorKind::kRetry : paths.error().kind, "{}", paths.error().what);
   }
-  logs.is_same = std::ranges::equal(*paths, logs.entries, {}, {}, [](const auto& entry) { return entry->path; });
+  TRY(kept, kept_logs(logs.listing.kept_folder));
+  const auto kept_paths = kept | std::views::transform(&KeptLog::path) | std::ranges::to<std::vector>();
+  logs.is_same = *paths == logs.listed && kept_paths == logs.kept;
   if (logs.is_same) return {};
-  std::vector<std::unique_ptr<Entry>> entries;
-  for (const auto& path : *paths) {
-    const auto known =
-        std::ranges::find_if(logs.entries, [&](const auto& entry) { return entry != nullptr && entry->path == path; });
-    entries.push_back(known != logs.entries.end() ? std::move(*known) : std::make_unique<Entry>());
-    entries.back()->path = path;
-  }
-  logs.entries = std::move(entries);
+  TRY(places, places_of(*paths, kept));
+  logs.replace_entries(places, kept);
+  logs.listed = *std::move(paths);
+  logs.kept = kept_paths;
   changed_ = true;
   return {};
 }
@@ -195,25 +242,25 @@ Result<void> LogIndex::read_entry(const Followed& logs, std::size_t place, const
     all_read_ = false;
     return {};
   }
-  auto read = walk_on(entry, logs.listing.kind, *plan, *facts);
+  auto read = walk_on(entry, logs.listing, *plan, *facts);
   if (read || !is_of_file(read.error())) return read;
   if (plan->verify == Verify::kHeaders) {
     entry.forget_walk();
     entry.is_suspect = true;
     plan->verify = Verify::kChecksums;
-    read = walk_on(entry, logs.listing.kind, *plan, *facts);
+    read = walk_on(entry, logs.listing, *plan, *facts);
     if (read || !is_of_file(read.error())) return read;
   }
   entry.problem = read.error();
-  entry.finish(logs.listing.kind, *facts);
+  entry.finish(logs.listing, *facts);
   return {};
 }
 
-Result<void> LogIndex::walk_on(Entry& entry, LogKind kind, LogWalk::Step plan, const FileFacts& facts) {
+Result<void> LogIndex::walk_on(Entry& entry, const LogListing& listing, LogWalk::Step plan, const FileFacts& facts) {
   if (entry.walk == nullptr) {
     TRY(source, FileSource::open(entry.path));
     entry.source = std::make_unique<FileSource>(std::move(source));
-    entry.walk = std::make_unique<LogWalk>(*entry.source, entry.path.filename().string(), kind);
+    entry.walk = std::make_unique<LogWalk>(*entry.source, entry.path.filename().string(), listing.kind);
   } else if (plan.end < entry.walk->position()) {
     entry.walk->rewind();  // A server's recovery cut off what was torn.
   }
@@ -233,7 +280,7 @@ Result<void> LogIndex::walk_on(Entry& entry, LogKind kind, LogWalk::Step plan, c
   if (!*done) {
     all_read_ = false;
   } else if (plan.tail == Tail::kOlder) {
-    entry.finish(kind, facts);
+    entry.finish(listing, facts);
   } else {
     entry.last_step = asked;
     entry.last_step->in_use = true;
@@ -252,7 +299,7 @@ Result<void> LogIndex::take_missing(const Followed& logs, Entry& entry, const Er
   entry.is_done = changed_ = true;
   entry.problem = Error{ErrorKind::kCorrupt, std::format("listed in the index: {}", error.what)};
   entry.file = std::make_shared<const LogFile>(
-      LogFile{logs.listing.kind, entry.path, entry.path.filename().string(), {}, {}, entry.problem});
+      LogFile{logs.listing.kind, entry.path, {}, entry.path.filename().string(), {}, {}, entry.problem});
   return {};
 }
 
@@ -262,7 +309,7 @@ void LogIndex::publish() {
   LogSnapshot snapshot;
   snapshot.is_complete = all_read_;
   for (const Followed& logs : followed_) {
-    for (const auto& entry : logs.entries) entry->settle(logs.listing.kind);
+    for (const auto& entry : logs.entries) entry->settle(logs.listing);
     IndexedLogs indexed = logs.indexed();
     GtidSet& proven = logs.listing.kind == LogKind::kBinlog ? snapshot.executed : snapshot.received;
     for (const auto& file : indexed.files) {

@@ -26,11 +26,15 @@ struct FileFacts {
   friend bool operator==(const FileFacts&, const FileFacts&) = default;
 };
 
+/// Errors: kNotFound, kRetry.
+[[nodiscard]] Result<FileFacts> facts_of(const std::filesystem::path& path);
+
 /// One log file and what it holds. Never changes once it is in a snapshot.
 struct LogFile {
   LogKind kind = LogKind::kBinlog;
   std::filesystem::path path;
-  std::string name;  ///< Without folder.
+  std::filesystem::path kept_path;  ///< Where it may be found when its path is gone; empty: nowhere.
+  std::string name;                 ///< Without folder.
   FileIdentity identity;
   LogContents contents;
   /// Why what is behind contents.end_position cannot be had: corrupt, encrypted, of an unknown form.
@@ -57,8 +61,8 @@ struct LogSnapshot {
   std::vector<Error> problems;  ///< Of files, see LogFile::problem.
 
   /// What a reader that has `reader` lacks and cannot get here; not empty means error 1236. `outside` is what was
-  /// executed but is in no log (gtid_file.h). Only to be asked of a snapshot that is_complete: before that, what is not
-  /// indexed yet would seem to be missing.
+  /// executed but is in no log (@@gtid_purged, a clone's past). Only to be asked of a snapshot that is_complete: before
+  /// that, what is not indexed yet would seem to be missing.
   [[nodiscard]] GtidSet unavailable(const GtidSet& reader, const GtidSet& outside) const {
     return executed.united(outside).minus(reader).minus(available);
   }
@@ -70,6 +74,14 @@ struct LogListing {
   std::filesystem::path index_file;
   /// What relative names in it are relative to: mysqld's datadir. Empty: the folder of the index.
   std::filesystem::path data_directory;
+  /// Where files get a second name (kept_logs.h). Those that are not listed any more are followed there. Empty:
+  /// nowhere.
+  std::filesystem::path kept_folder{};
+
+  /// The second name of a file at `path`, if it has one.
+  [[nodiscard]] std::filesystem::path kept_path(const std::filesystem::path& path) const {
+    return kept_folder.empty() ? kept_folder : kept_folder / path.filename();
+  }
 };
 
 /// A place in a binary log, as mysqld publishes it (SHOW BINARY LOG STATUS).
@@ -118,7 +130,8 @@ class LogIndex {
   [[nodiscard]] Result<void> read_all(const Step& step);
   [[nodiscard]] Result<void> refresh(Followed& logs, const Step& step);
   [[nodiscard]] Result<void> read_entry(const Followed& logs, std::size_t place, const Step& step);
-  [[nodiscard]] Result<void> walk_on(Entry& entry, LogKind kind, LogWalk::Step plan, const FileFacts& facts);
+  [[nodiscard]] Result<void> walk_on(Entry& entry, const LogListing& listing, LogWalk::Step plan,
+                                     const FileFacts& facts);
   [[nodiscard]] Result<void> take_missing(const Followed& logs, Entry& entry, const Error& error);
   void publish();
 

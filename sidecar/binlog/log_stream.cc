@@ -13,6 +13,20 @@ namespace {
 /// bytes.
 constexpr std::size_t kRoomForMore = 16 * 1024;
 
+/// mysqld may have purged it since; then it may still be kept.
+Result<FileSource> open_log(const LogFile& file) {
+  for (const auto& path : {file.path, file.kept_path}) {
+    if (path.empty()) continue;
+    auto opened = FileSource::open(path);
+    if (!opened && opened.error().kind == ErrorKind::kNotFound) continue;
+    if (!opened) return opened;
+    TRY(identity, opened->identity());
+    if (identity == file.identity) return opened;
+  }
+  return fail(ErrorKind::kRetry, "{} was purged meanwhile, or is another file than the one that was indexed",
+              file.path.string());
+}
+
 }  // namespace
 
 LogStream::LogStream(std::shared_ptr<const LogSnapshot> snapshot, const GtidSet& wanted)
@@ -151,17 +165,9 @@ Result<void> LogStream::pass_problem() const {
 
 Result<void> LogStream::open() {
   if (source_ && source_of_ == file().identity) return {};
-  auto opened = FileSource::open(file().path);
-  if (!opened && opened.error().kind == ErrorKind::kNotFound) {
-    return fail(ErrorKind::kRetry, "purged meanwhile: {}", opened.error().what);
-  }
-  if (!opened) return std::unexpected(opened.error());
-  TRY(identity, opened->identity());
-  if (identity != file().identity) {
-    return fail(ErrorKind::kRetry, "{} is another file than the one that was indexed", file().path.string());
-  }
-  source_of_ = identity;
-  source_.emplace(std::move(*opened));
+  TRY(opened, open_log(file()));
+  source_of_ = file().identity;
+  source_.emplace(std::move(opened));
   return {};
 }
 

@@ -26,6 +26,8 @@ struct Config {
 
   [[nodiscard]] std::filesystem::path data_directory() const { return data / "data"; }
   [[nodiscard]] std::filesystem::path state_directory() const { return data / "baton"; }
+  /// Second names of logs (LogGuard).
+  [[nodiscard]] std::filesystem::path kept_logs() const { return state_directory() / "kept"; }
   [[nodiscard]] std::filesystem::path gate_socket() const { return run / "gate.sock"; }
   /// In a folder that only this uid may enter: who gets in is root@localhost.
   [[nodiscard]] std::filesystem::path socket_directory() const { return run / "mysql"; }

@@ -48,6 +48,7 @@ Result<void> DirectoryTask::clone(const std::stop_token& stop, const wire::Clone
 Result<void> DirectoryTask::make_scratch(const std::stop_token& stop) {
   const auto directory = member_.config().data_directory();
   TRY_VOID(make_empty(directory));
+  TRY_VOID(make_empty(member_.config().kept_logs()));
   TRY_VOID(member_.try_apply([](MemberMachine& machine) { return machine.task_start(GateAction::kInitialize); }));
   TRY_VOID(wait_down(stop, kInitializeLimit, 0));
   // --initialize chose a server_uuid of its own.

@@ -21,9 +21,10 @@ constexpr Duration kReadPatience = std::chrono::seconds(2);
 constexpr std::size_t kConnectionsMost = 16;
 
 /// Names as pinned (sidecar/mysql/pinned.cc: log_bin, relay_log).
-std::vector<binlog::LogListing> listings_in(const std::filesystem::path& data) {
-  return {{binlog::LogKind::kBinlog, data / "binlog.index", data},
-          {binlog::LogKind::kRelay, data / "relay.index", data}};
+std::vector<binlog::LogListing> listings_of(const Config& config) {
+  const auto data = config.data_directory();
+  return {{binlog::LogKind::kBinlog, data / "binlog.index", data, config.kept_logs() / "binlog"},
+          {binlog::LogKind::kRelay, data / "relay.index", data, config.kept_logs() / "relay"}};
 }
 
 bool has_value(const wire::MemberState& state) {
@@ -52,7 +53,7 @@ bool is_uuid(std::string_view text) {
 }  // namespace
 
 Result<std::unique_ptr<LogKeeper>> LogKeeper::start(Member& member, const MysqlLibrary& library, const Logger& log) {
-  std::unique_ptr<LogKeeper> keeper(new LogKeeper(member, library));
+  std::unique_ptr<LogKeeper> keeper(new LogKeeper(member, library, log));
   TRY_VOID(keeper->listen(log));
   LogKeeper* const self = keeper.get();
   keeper->asker_ = std::jthread([self](const std::stop_token& stop) { self->ask(stop); });
@@ -60,12 +61,13 @@ Result<std::unique_ptr<LogKeeper>> LogKeeper::start(Member& member, const MysqlL
   return keeper;
 }
 
-LogKeeper::LogKeeper(Member& member, const MysqlLibrary& library)
+LogKeeper::LogKeeper(Member& member, const MysqlLibrary& library, const Logger& log)
     : member_(member),
       status_(library, member.config().mysqld_socket()),
+      guard_(listings_of(member.config())),
+      log_(log),
       tail_(
-          listings_in(member.config().data_directory()), [this] { return facts(); }, kLookInterval,
-          [this] { on_look(); }),
+          listings_of(member.config()), [this] { return facts(); }, kLookInterval, [this] { on_look(); }),
       offered_(tail_) {}
 
 Result<void> LogKeeper::listen(const Logger& log) {
@@ -153,6 +155,7 @@ void LogKeeper::begin_scan(int number) {
 
 /// The tail's thread, after each look.
 void LogKeeper::on_look() {
+  tend_guard(*tail_.latest());
   if (member_.board().look([](const wire::MemberState& state) { return state.process; }) != Process::kNotRunning) {
     told_.reset();
     return;
@@ -167,6 +170,17 @@ void LogKeeper::on_look() {
     }));
   }
   told_ = known.snapshot;
+}
+
+void LogKeeper::tend_guard(const binlog::LogSnapshot& snapshot) {
+  const auto [is_of_value, incident] = member_.board().look(
+      [](const wire::MemberState& state) { return std::pair(has_value(state), is_incident(state)); });
+  if (!is_of_value) return;
+  const auto tended = guard_.tend(snapshot, incident);
+  const std::string error = tended ? "" : tended.error().what;
+  if (error == guard_error_) return;
+  guard_error_ = error;
+  if (!error.empty()) log_.warn("logs cannot be kept", {{"error", error}});
 }
 
 /// The scan that can be answered now, and was not answered with the same.

@@ -11,6 +11,7 @@
 
 #include "operator/base/log.h"
 #include "sidecar/binlog/log_tail.h"
+#include "sidecar/local/log_guard.h"
 #include "sidecar/local/log_offer.h"
 #include "sidecar/local/member.h"
 #include "sidecar/local/metrics.h"
@@ -24,6 +25,7 @@ namespace baton::sidecar {
 ///
 /// - While mysqld runs, an index of the logs is kept warm, up to what mysqld has published.
 /// - When it is proven dead, MemberMachine::on_logs is told what the logs prove, milliseconds later.
+/// - What mysqld or a person deletes of the logs is kept while it may be the last copy of something (LogGuard).
 /// - Port --log-port speaks MySQL's replication protocol, source side, to the replica that an OfferLogs order names.
 ///
 /// Nothing here waits for mysqld but a thread that does nothing else, and the machine's lock is taken by no other wait.
@@ -46,6 +48,8 @@ class LogKeeper {
   [[nodiscard]] Result<void> offer(const wire::OfferLogs& order);
   /// Waits until what is in the logs now is known, or for `limit`.
   void look_now(const std::stop_token& stop, std::chrono::milliseconds limit);
+  /// Before the relay logs are deleted by an order: what they hold stays here, and can be sent.
+  [[nodiscard]] Result<void> secure_relay_logs() { return guard_.secure_relay_logs(); }
   /// What can be sent: MemberState::servable.
   [[nodiscard]] std::string servable() const;
   [[nodiscard]] LogFigures figures() const;
@@ -61,7 +65,7 @@ class LogKeeper {
     std::optional<Error> answer;
   };
 
-  LogKeeper(Member& member, const MysqlLibrary& library);
+  LogKeeper(Member& member, const MysqlLibrary& library, const Logger& log);
   [[nodiscard]] Result<void> listen(const Logger& log);
 
   [[nodiscard]] std::optional<binlog::LogIndex::Step> facts();
@@ -71,6 +75,7 @@ class LogKeeper {
 
   void begin_scan(int number);
   void on_look();
+  void tend_guard(const binlog::LogSnapshot& snapshot);
   [[nodiscard]] std::optional<Scan> due_scan(const binlog::LogTail::Known& known);
   void answer(Scan scan, const binlog::LogTail::Known& known);
 
@@ -83,6 +88,9 @@ class LogKeeper {
   std::uint64_t asks_done_ = 0;
   std::optional<Scan> scan_;
   std::shared_ptr<const binlog::LogSnapshot> told_;  ///< Of the tail's thread: what `servable` was told of a dead one.
+  LogGuard guard_;
+  std::string guard_error_;  ///< Of the tail's thread.
+  Logger log_;
   binlog::LogTail tail_;
   OfferedLogs offered_;
   std::unique_ptr<replication::BinlogServer> server_;

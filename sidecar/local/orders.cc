@@ -172,7 +172,17 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, co
   TRY_VOID(need_server());
   if (member_.look(is_open)) return fail(ErrorKind::kUnsafe, "this server is open for writes: it follows nobody");
   TRY(passwords, read_passwords(member_.config()));
+  TRY_VOID(mend_channel(stop));
   return admin_.follow(stop, command, passwords);
+}
+
+Result<void> Orders::mend_channel(const std::stop_token& stop) {
+  TRY(overrun, admin_.overrun_relay_logs(stop));
+  if (overrun.empty()) return {};
+  TRY_VOID(logs_.secure_relay_logs());
+  TRY_VOID(admin_.reset_channel(stop));
+  log_.warn("the replication channel begins anew; its relay logs are kept", {{"why", overrun}});
+  return {};
 }
 
 Result<void> Orders::perform(const std::stop_token&, const wire::Order&, const wire::OfferLogs& command) {

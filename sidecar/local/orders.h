@@ -53,6 +53,8 @@ class Orders {
 
   /// Brings what mysqld says up to date, so that the answer carries the state after the order.
   void look_again(const std::stop_token& stop);
+  /// Lets the channel begin anew if its relay logs are shorter than they were.
+  [[nodiscard]] Result<void> mend_channel(const std::stop_token& stop);
   /// Refuses while a data directory is being made or mysqld does not run.
   [[nodiscard]] Result<void> need_server() const;
 

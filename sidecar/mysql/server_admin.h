@@ -136,6 +136,13 @@ class ServerAdmin {
   /// kUnsafe: the server is open for writes; the source is this server or (if it connects within 0.5 s) not the one
   /// meant; the source is to be changed while the applier cannot run and something received is unapplied.
   [[nodiscard]] Result<void> follow(const std::stop_token& stop, const wire::Follow& order, const Passwords& passwords);
+  /// Why the applier could not go on: it stands behind the end of a relay log, or in one that is gone. After a loss of
+  /// power, mysql.slave_relay_log_info may be ahead of relay logs, which are not synced. Empty: it could, or runs.
+  /// (A relay log that is torn behind the applier's place is no obstacle: mysqld goes on behind it, seen on 9.7.4.)
+  [[nodiscard]] Result<std::string> overrun_relay_logs(const std::stop_token& stop);
+  /// STOP REPLICA; RESET REPLICA ALL, whatever is unapplied: the caller has made sure that the relay logs are kept.
+  /// kUnsafe: the server is open for writes.
+  [[nodiscard]] Result<void> reset_channel(const std::stop_token& stop);
   /// STOP REPLICA IO_THREAD; gives Retrieved_Gtid_Set, which is final then. Empty without a channel. A receiver that
   /// redials a lost source can take 2 s to stop.
   [[nodiscard]] Result<GtidSet> stop_receiver(const std::stop_token& stop);

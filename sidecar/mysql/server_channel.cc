@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <filesystem>
 #include <format>
+#include <system_error>
 
 #include "sidecar/mysql/server_admin.h"
 #include "sidecar/mysql/server_state.h"
@@ -177,6 +179,33 @@ Result<void> ServerAdmin::follow(const std::stop_token& stop, const wire::Follow
     TRY_VOID(sql.run("START REPLICA SQL_THREAD FOR CHANNEL ''"));
   }
   return check_source(sql, order);
+}
+
+Result<std::string> ServerAdmin::overrun_relay_logs(const std::stop_token& stop) {
+  const std::scoped_lock lock(channel_);
+  TRY(sql, work_.take(stop));
+  TRY(channel, read_channel(sql));
+  if (channel.applier != Thread::kStopped) return std::string();
+  TRY(rows, sql.query("SELECT @@global.datadir AS folder, Relay_log_name AS name, Relay_log_pos AS place"
+                      " FROM mysql.slave_relay_log_info WHERE Channel_name=''"));
+  if (rows.empty() || rows[0].text("name").empty()) return std::string();
+  const auto file = std::filesystem::path(rows[0].text("folder")) / rows[0].text("name");
+  std::error_code error;
+  const auto size = std::filesystem::file_size(file, error);
+  if (error == std::errc::no_such_file_or_directory) return std::format("{} is gone", file.string());
+  if (error) return fail(ErrorKind::kRetry, "size of {}: {}", file.string(), error.message());
+  const auto place = static_cast<std::uintmax_t>(rows[0].number("place"));
+  if (place <= size) return std::string();
+  return std::format("the applier stands at {} of {}, which has {} bytes", place, file.string(), size);
+}
+
+Result<void> ServerAdmin::reset_channel(const std::stop_token& stop) {
+  const std::scoped_lock lock(channel_, writable_);
+  TRY(sql, work_.take(stop));
+  TRY(closed, sql.value("SELECT @@global.super_read_only"));
+  if (closed != "1") return fail(ErrorKind::kUnsafe, "this server is open for writes");
+  TRY_VOID(sql.run("STOP REPLICA FOR CHANNEL ''"));
+  return sql.run("RESET REPLICA ALL FOR CHANNEL ''");
 }
 
 Result<GtidSet> ServerAdmin::stop_receiver(const std::stop_token& stop) {

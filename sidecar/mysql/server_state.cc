@@ -94,6 +94,7 @@ wire::Channel channel_of(const Rows::Row& row) {
           .receiver = thread_of(row.text("Replica_IO_Running")),
           .applier = thread_of(row.text("Replica_SQL_Running")),
           .retrieved = one_line(row.text("Retrieved_Gtid_Set")),
+          .place = std::format("{} {}", row.text("Source_Log_File"), row.text("Read_Source_Log_Pos")),
           .receiver_error = row.text("Last_IO_Error"),
           .applier_error = row.text("Last_SQL_Error")};
 }

@@ -215,7 +215,8 @@ Result<void> bench(const fs::path& path) {
     };
     TRY_VOID(measure(name, size, pass));
   }
-  auto file = std::make_shared<const LogFile>(LogFile{kind, path, path.filename().string(), identity, contents, {}});
+  auto file =
+      std::make_shared<const LogFile>(LogFile{kind, path, {}, path.filename().string(), identity, contents, {}});
   auto snapshot = std::make_shared<const LogSnapshot>(LogSnapshot{.logs = {{.kind = kind, .files = {file}}}});
   TRY_VOID(measure("stream_all", size, [&] { return stream_once(snapshot, {}); }));
   const GtidSet half = half_of(contents.transactions);

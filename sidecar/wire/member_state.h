@@ -56,6 +56,8 @@ struct Channel {
   Thread receiver = Thread::kStopped;
   Thread applier = Thread::kStopped;
   std::string retrieved;  ///< Retrieved_Gtid_Set.
+  std::string
+      place;  ///< In the source's log, how far it has received, also within a transaction: "binlog.000007 4211".
   std::string receiver_error;
   std::string applier_error;
 

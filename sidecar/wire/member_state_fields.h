@@ -50,6 +50,7 @@ void visit_fields(Visitor& visit, S& value) {
   visit("receiver", value.receiver);
   visit("applier", value.applier);
   visit("retrieved", value.retrieved);
+  visit("place", value.place);
   visit("receiver_error", value.receiver_error);
   visit("applier_error", value.applier_error);
 }

@@ -1,22 +1,17 @@
-// The small files beside the logs: indexes, GTID sets, preserved logs.
+// The files beside the logs: indexes, and logs that are kept.
 
-#include "sidecar/binlog/gtid_file.h"
 #include "sidecar/binlog/index_file.h"
-#include "sidecar/binlog/preserve.h"
+#include "sidecar/binlog/kept_logs.h"
 #include "tests/binlog/log_fixtures.h"
 #include "tests/binlog/log_folder.h"
-#include "tests/binlog/log_oracle.h"
 
 namespace baton::binlog {
 namespace {
 
-using test::LogOracle;
 using test::LogWriter;
 using test::set_of;
 
 using std::string_view_literals::operator""sv;
-
-using LogFiles = test::LogFolder;
 
 TEST(IndexFile, NamesByLine) {
   EXPECT_EQ(parse_index("./a.000001\n/b/c d.2\n").value(), (std::vector<std::string>{"./a.000001", "/b/c d.2"}));
@@ -25,68 +20,109 @@ TEST(IndexFile, NamesByLine) {
   }
 }
 
-TEST_F(LogFiles, AGtidFileIsReplacedWhole) {
-  const auto path = folder_ / "outside_logs";
-  EXPECT_EQ(read_gtid_file(path).error().kind, ErrorKind::kNotFound);
-  const std::string uuid(LogWriter::kUuid);
-  for (const GtidSet& set : {set_of(uuid + ":1-5:tag:7"), GtidSet{}, set_of(uuid + ":3")}) {
-    ASSERT_TRUE(write_gtid_file(path, set));
-    EXPECT_EQ(read_gtid_file(path).value(), set);
+/// Relay logs that are kept, and an index that follows them.
+class KeptLogs : public test::LogFolder {
+ protected:
+  void SetUp() override {
+    test::LogFolder::SetUp();
+    write("binlog.000001", LogWriter().previous_gtids({}).rows_transaction(1).bytes());
+    write("binlog.index", "./binlog.000001\n");
+    write("relay.000001", relay_.bytes());
+    write("relay.000002", relay_.bytes().substr(0, relay_.size() - 30));
+    list("relay.index", {"relay.000001", "relay.000002"});
   }
-  write("outside_logs.new", "half of a");  // Left behind by a crash.
-  EXPECT_EQ(read_gtid_file(path).value(), set_of(uuid + ":3"));
-  std::string whole = "baton-gtid-set 1\n" + uuid + ":3\nend\n";
-  EXPECT_EQ(parse_gtid_file(whole).value(), set_of(uuid + ":3"));
-  for (std::size_t cut = 0; cut < whole.size(); ++cut) {
-    EXPECT_EQ(parse_gtid_file(whole.substr(0, cut)).error().kind, ErrorKind::kCorrupt) << cut;
+  /// The channel is reset: the same names come again with other bytes.
+  void reset_channel() {
+    std::filesystem::remove(folder_ / "relay.000001");
+    std::filesystem::remove(folder_ / "relay.000002");
+    write("relay.000001", fresh_.bytes());
+    list("relay.index", {"relay.000001"});
   }
-}
+  [[nodiscard]] std::shared_ptr<const LogSnapshot> read() {
+    const auto done = index_ ? index_->advance({}) : index_.emplace(listings()).advance({});
+    EXPECT_TRUE(done) << done.error().what;
+    return index_->snapshot();
+  }
+  [[nodiscard]] std::vector<LogListing> listings() const {
+    return {{LogKind::kBinlog, folder_ / "binlog.index", {}}, relay_listing()};
+  }
+  [[nodiscard]] LogListing relay_listing() const { return {LogKind::kRelay, folder_ / "relay.index", {}, kept()}; }
+  [[nodiscard]] std::filesystem::path kept() const { return folder_ / "kept" / "relay"; }
+  [[nodiscard]] static GtidSet one(int number) {
+    return set_of(std::string(LogWriter::kUuid) + ":" + std::to_string(number));
+  }
 
-TEST_F(LogFiles, PreservedRelayLogsOutliveTheirNamesAndAreReadLikeAnyOthers) {
-  const LogWriter relay = test::every_kind_relay(1);
-  write("relay.000001", relay.bytes());
-  write("relay.000002", relay.bytes().substr(0, relay.size() - 30));
-  list("relay.index", {"relay.000001", "relay.000002"});
-  const LogListing logs{LogKind::kRelay, folder_ / "relay.index", {}};
-  const auto into = folder_ / "kept";
-  auto first = preserve_logs(logs, into);
+  LogWriter relay_ = test::every_kind_relay(1);
+  LogWriter fresh_ = LogWriter::relay().previous_gtids({}).connection(4).rows_transaction(77);
+  std::optional<LogIndex> index_;
+};
+
+TEST_F(KeptLogs, OutliveTheirNamesAndAreReadOn) {
+  const auto first = keep_logs(relay_listing());
   ASSERT_TRUE(first) << first.error().what;
-  EXPECT_EQ(first->linked, 2U);
-  auto again = preserve_logs(logs, into);
-  ASSERT_TRUE(again) << again.error().what;
-  EXPECT_EQ(again->linked, 0U);
-  EXPECT_EQ(again->kept, 2U);
-  // The channel is reset: the same names come again with other bytes.
-  std::filesystem::remove(folder_ / "relay.000001");
-  std::filesystem::remove(folder_ / "relay.000002");
-  LogWriter fresh = LogWriter::relay();
-  fresh.previous_gtids({}).connection(4).rows_transaction(77);
-  write("relay.000001", fresh.bytes());
-  list("relay.index", {"relay.000001"});
-  const auto third = preserve_logs(logs, into);
-  ASSERT_TRUE(third) << third.error().what;
-  EXPECT_EQ(third->linked, 1U);
-  EXPECT_EQ(read_index(third->logs.index_file, {})->size(), 3U);
-  LogIndex index({{LogKind::kRelay, third->logs.index_file, {}}});
-  ASSERT_TRUE(index.advance({}).value());
-  EXPECT_EQ(index.snapshot()->available,
-            LogOracle(relay.bytes()).gtids().united(set_of(std::string(LogWriter::kUuid) + ":77")));
+  EXPECT_EQ(*first, 2U);
+  EXPECT_EQ(keep_logs(relay_listing()).value(), 0U) << "they are kept already";
+  const GtidSet before = read()->available;
+  EXPECT_EQ(read()->logs[1].files.size(), 2U) << "a file with two names is one file";
+  for (int time = 0; time < 2; ++time) {
+    reset_channel();
+    const auto after = read();
+    EXPECT_EQ(after->available, before.united(one(77)));
+    EXPECT_TRUE(after->problems.empty());
+    EXPECT_EQ(keep_logs(relay_listing()).value(), time == 0 ? 1U : 0U);
+    EXPECT_EQ(kept_logs(kept())->size(), 3U);
+    index_.reset();  // A sidecar that starts anew finds them too.
+  }
 }
 
-TEST_F(LogFiles, AnInterruptedPreservationIsFinishedByTheNext) {
-  LogWriter relay = LogWriter::relay();
-  relay.previous_gtids({}).connection(4).rows_transaction(1);
-  write("relay.000001", relay.bytes());
-  list("relay.index", {"relay.000001"});
-  std::filesystem::create_directory(folder_ / "kept");
-  std::filesystem::create_hard_link(folder_ / "relay.000001", folder_ / "kept" / "relay.000001");
-  const auto done = preserve_logs({LogKind::kRelay, folder_ / "relay.index", {}}, folder_ / "kept");
-  ASSERT_TRUE(done) << done.error().what;
-  EXPECT_EQ(done->kept, 1U);
-  EXPECT_EQ(read_index(done->logs.index_file, {})->size(), 1U);
+TEST_F(KeptLogs, AStreamGoesOnWithTheSecondName) {
+  ASSERT_TRUE(keep_logs(relay_listing()));
+  const auto snapshot = read();
+  reset_channel();
+  const auto streamed = test::drain(snapshot, GtidSet());
+  EXPECT_FALSE(streamed.error) << streamed.error->what;
+  index_.reset();
+  for (const auto& log : *kept_logs(kept())) ASSERT_TRUE(release_log(log.path));
+  EXPECT_EQ(test::drain(snapshot, GtidSet()).error->kind, ErrorKind::kRetry) << "now they are gone";
+}
+
+TEST_F(KeptLogs, AFileThatIsListedAndMissingIsReadWhereItIsKept) {
+  ASSERT_TRUE(keep_logs(relay_listing()));
+  const GtidSet before = read()->available;
   std::filesystem::remove(folder_ / "relay.000001");
-  EXPECT_EQ(preserve_logs({LogKind::kRelay, folder_ / "relay.index", {}}, folder_ / "kept").error().kind,
-            ErrorKind::kRetry);
+  index_.reset();
+  EXPECT_EQ(read()->available, before);
+  EXPECT_TRUE(read()->problems.empty());
+}
+
+TEST_F(KeptLogs, AreReleasedWhenTheirTransactionsAreInBinaryLogs) {
+  ASSERT_TRUE(keep_logs(relay_listing()));
+  EXPECT_TRUE(releasable_relay_logs(*read(), kept()).empty()) << "they are listed";
+  reset_channel();
+  EXPECT_TRUE(releasable_relay_logs(*read(), kept()).empty()) << "only one of their transactions is elsewhere";
+  LogWriter applied;
+  applied.previous_gtids({});
+  for (std::uint64_t number = 1; number < 10; ++number) applied.rows_transaction(number);
+  write("binlog.000002", applied.bytes());
+  list("binlog.index", {"binlog.000001", "binlog.000002"});
+  const auto snapshot = read();
+  const auto releasable = releasable_relay_logs(*snapshot, kept());
+  EXPECT_EQ(releasable, (std::vector{kept() / "relay.000001", kept() / "relay.000002"}));
+  LogSnapshot unfinished = *snapshot;
+  unfinished.is_complete = false;
+  EXPECT_TRUE(releasable_relay_logs(unfinished, kept()).empty());
+  for (const auto& path : releasable) ASSERT_TRUE(release_log(path));
+  EXPECT_EQ(read()->logs[1].files.size(), 1U);
+  EXPECT_TRUE(release_log(kept() / "relay.000001")) << "it is gone already";
+}
+
+TEST_F(KeptLogs, AnInterruptedKeepingIsFinishedByTheNext) {
+  std::filesystem::create_directories(kept());
+  std::filesystem::create_hard_link(folder_ / "relay.000001", kept() / "relay.000001");
+  EXPECT_EQ(keep_logs(relay_listing()).value(), 1U);
+  ASSERT_TRUE(sync_kept_logs(kept()));
+  std::filesystem::remove(folder_ / "relay.000001");
+  EXPECT_EQ(keep_logs(relay_listing()).error().kind, ErrorKind::kRetry) << "listed and missing";
 }
 
 }  // namespace

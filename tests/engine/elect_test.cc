@@ -152,6 +152,26 @@ TEST(Elect, NobodyWhoIsBeingScaledAway) {
   EXPECT_NE(sentence_about(election(sample), 2).find("scaled away"), std::string::npos);
 }
 
+TEST(SourceOf, OneThatIsConnectedGetsTheTimeThatALongTransactionNeeds) {
+  Sample sample;
+  const GtidSet log = gtids(0, 12);
+  sample.at(0).report->servable = sample.at(2).report->servable = log;
+  sample.spec.salvage_stall = Duration{10000};
+  engine::Channel& channel = sample.channel(1);
+  channel.source_host = sample.at(2).address;
+  channel.from_logs = true;
+  channel.receiver = engine::Thread::kRunning;
+  const auto after = [&](int milliseconds) {
+    sample.at(1).turned_since = sample.at(1).idle_since = sample.now - Duration{milliseconds};
+    return engine::source_of(sample.view(), sample.at(1), log, &log)->ordinal.get();
+  };
+  EXPECT_EQ(after(9000), 2);
+  EXPECT_EQ(after(10000), 0) << "nothing came for stallSeconds";
+  channel.receiver = engine::Thread::kConnecting;
+  EXPECT_EQ(after(2000), 2);
+  EXPECT_EQ(after(3000), 0) << "nobody is there";
+}
+
 TEST(Readiness, SaysWhyNot) {
   Sample sample;
   sample.open();

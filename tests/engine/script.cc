@@ -53,6 +53,16 @@ void make_errant(const Stage& s) {
   volume.executed = volume.executed.united(volume.log);
 }
 
+/// As a person does with RESET REPLICA ALL: the sidecar has kept the relay logs.
+void reset_channel(const Stage& s) {
+  Volume& volume = s.member().volume;
+  volume.kept = volume.kept.united(volume.retrieved);
+  volume.retrieved = GtidSet();
+  volume.source.clear();
+  volume.from_logs = false;
+  s.member().pod->receiver = s.member().pod->applier = engine::Thread::kStopped;
+}
+
 void lower_acks(const Stage& s) {
   s.world.void_by_hand = true;
   s.member().pod->source_enabled = s.arguments.number(1) > 0;
@@ -84,6 +94,7 @@ const std::map<std::string, Command>& commands() {
       {"thaw", [](const Stage& s) { s.member().frozen = false; }},
       {"stall-applier", [](const Stage& s) { s.member().applies = false; }},
       {"stop-applier", [](const Stage& s) { s.member().pod->applier = engine::Thread::kStopped; }},
+      {"reset-channel", reset_channel},
       {"run-applier", [](const Stage& s) { s.member().applies = true; }},
       {"unreadable-log", [](const Stage& s) { s.member().volume.readable = false; }},
       {"cannot-send", [](const Stage& s) { s.member().volume.sends = false; }},

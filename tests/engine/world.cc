@@ -24,7 +24,7 @@ bool running(const Member& member) { return member.pod && member.pod->process ==
 bool open_now(const Member& member) { return running(member) && !member.pod->read_only; }
 
 /// What binlogs and relay logs hold.
-GtidSet files_of(const Volume& volume) { return volume.log.united(volume.retrieved); }
+GtidSet files_of(const Volume& volume) { return volume.log.united(volume.retrieved).united(volume.kept); }
 
 int real_count(const Pod& pod) { return pod.source_enabled ? pod.wait_for_count : 0; }
 

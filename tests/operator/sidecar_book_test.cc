@@ -113,7 +113,11 @@ TEST_F(SidecarBookTest, IdleSinceIsTheLastLineWithProgress) {
   hear(received, kStart + seconds(4));
   EXPECT_EQ(only(kStart + seconds(4))->turned_since, kStart + seconds(4));
   EXPECT_EQ(only(kStart + seconds(4))->idle_since, kStart + seconds(2));
-  hear(dead(6), kStart + seconds(5));
+  received.sequence = 6;
+  received.sql->channel.place = "binlog.000002 8000000";  // A part of a long transaction.
+  hear(received, kStart + milliseconds(4500));
+  EXPECT_EQ(only(kStart + seconds(5))->idle_since, kStart + milliseconds(4500));
+  hear(dead(7), kStart + seconds(5));
   EXPECT_FALSE(only(kStart + seconds(5))->idle_since.has_value());
   EXPECT_FALSE(only(kStart + seconds(5))->turned_since.has_value());
 }

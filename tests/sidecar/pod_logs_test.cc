@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <format>
 #include <fstream>
@@ -285,6 +286,67 @@ TEST_F(PodLogs, DamageIsToldWhereItHidesSomething) {
   EXPECT_FALSE(primary_.state().logs_readable);
   EXPECT_TRUE(primary_.state().logs_error.contains(files.back().filename().string() + " at offset "))
       << primary_.state().logs_error;
+}
+
+/// What a person or mysqld deletes of the relay logs cannot be the last copy.
+TEST_F(PodLogs, RelayLogsThatAPersonResetsAreStillSent) {
+  Pod replica("shop-1");
+  ASSERT_NO_FATAL_FAILURE(join(replica));
+  const GtidSet before = executed(primary_);
+  ASSERT_TRUE(replica.sql().run({"STOP REPLICA SQL_THREAD"}));
+  ASSERT_TRUE(primary_.sql().run({"INSERT INTO app.t VALUES (1, 'one')", "INSERT INTO app.t VALUES (2, 'two')"}));
+  const GtidSet all = executed(primary_);
+  const GtidSet received = all.minus(before);
+  wait_received(replica, all);
+  ASSERT_TRUE(replica.wait_state([&](const auto& s) { return set_of(s.servable).contains(received); }));
+  ASSERT_TRUE(replica.sql().run({"STOP REPLICA", "RESET REPLICA ALL"}));
+  ASSERT_TRUE(replica.wait_state([](const auto& s) { return s.sql && s.sql->channel.source_host.empty(); }));
+  EXPECT_FALSE(executed(replica).contains(all));
+  EXPECT_TRUE(set_of(replica.state().servable).contains(received)) << replica.state().servable;
+  replica.must(wire::Fence{});
+  ASSERT_TRUE(replica.wait_state(logs_read));
+  EXPECT_EQ(set_of(replica.state().logs_gtid_set), all);
+  replica.must(wire::Permit{});
+  ASSERT_TRUE(replica.wait_state([](const auto& s) { return is_running(s) && s.sql; }));
+  follow_primary(replica);
+  wait_executed(replica, all);
+  // All is in its binary log now.
+  const auto kept = replica.folder() / "volume" / "baton" / "kept";
+  const auto count = [&](const char* kind) {
+    std::error_code none;
+    return std::distance(std::filesystem::directory_iterator(kept / kind, none), {});
+  };
+  EXPECT_TRUE(replica.wait_state([&](const auto&) { return count("binlog") == 0 && count("relay") <= 2; }))
+      << count("binlog") << " and " << count("relay");
+}
+
+/// A loss of power: the table that says where the applier stands was synced, the relay log was not.
+TEST_F(PodLogs, AnApplierBehindTheEndOfItsRelayLogBeginsAnew) {
+  Pod replica("shop-1");
+  ASSERT_NO_FATAL_FAILURE(join(replica));
+  for (const bool is_gone : {false, true}) {
+    ASSERT_TRUE(primary_.sql().run({"REPLACE INTO app.t VALUES (1, REPEAT('x', 20000))"}));
+    wait_executed(replica, executed(primary_));
+    ASSERT_TRUE(replica.sql().run({"STOP REPLICA SQL_THREAD"}));
+    ASSERT_TRUE(primary_.sql().run({"REPLACE INTO app.t VALUES (2, 'two')"}));
+    wait_received(replica, executed(primary_));
+    replica.must(wire::Fence{});
+    ASSERT_TRUE(replica.wait_state(logs_read));
+    const auto data = replica.folder() / "volume" / "data";
+    for (const auto& file : binlog::read_index(data / "relay.index", data).value()) {
+      if (is_gone) {
+        std::filesystem::remove(file);
+      } else {
+        std::filesystem::resize_file(file, std::min<std::uintmax_t>(std::filesystem::file_size(file), 300));
+      }
+    }
+    replica.must(wire::Permit{});
+    ASSERT_TRUE(replica.wait_state([](const auto& s) { return is_running(s) && s.sql; }));
+    follow_primary(replica);
+    wait_executed(replica, executed(primary_));
+    EXPECT_EQ(replica.state().sql->channel.applier_error, "");
+    EXPECT_EQ(rows(replica), rows(primary_));
+  }
 }
 
 }  // namespace

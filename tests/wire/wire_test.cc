@@ -49,6 +49,7 @@ MemberState full_state() {
                                  .receiver = Thread::kConnecting,
                                  .applier = Thread::kRunning,
                                  .retrieved = "a:3-6",
+                                 .place = "binlog.000002 4",
                                  .receiver_error = "r",
                                  .applier_error = "x"},
                      .dump_threads = {{.uuid = "d", .host = "10.0.0.2"}},
