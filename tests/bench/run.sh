@@ -1,20 +1,35 @@
 #!/usr/bin/env bash
-# Measures on the testbed. Usage: tests/run.sh bench [NAME…]; RUNS=10. Each figure is one line:
+# Measures. Usage: tests/run.sh bench [NAME…]; RUNS=10. Each figure is one line:
 #   <name> <median> <unit> (n=<runs>, min <x>, p99 <y>)
+# On the testbed:
 #   failover_kill  SIGKILL of the primary's mysqld -> first acknowledged write through the Service
 #   decide         SIGKILL -> the operator's decision
 #   cluster_up     kubectl apply of three members -> FailoverReady
 #   operator_rss   the leading operator's memory with three clusters of three
 #   sidecar_rss, sidecar_cpu   the largest sidecar of those, idle for 20 s
+# Without a testbed, on logs that real mysqlds write, kept in the cache ($BATON_CACHE/bench) for the next time:
+#   salvage_ready  a mysqld with BENCH_GB=20 gigabytes of logs is dead -> what they prove is known, and bytes can be
+#                  sent; fewer gigabytes where 5 would not be left on the disk
+#   serve          MB/s of mysqld's dump thread and of the binlog server to a client that throws away what it gets,
+#                  with and without TLS, and per second of a core; SERVE_MB=1000
+#   recover        MB/s of a replica that fetches what it misses from a dead primary's logs, and of
+#                  `mysqlbinlog | mysql`, on the disk. RECOVER_RUNS=3; BENCH_MB=100 at 100 rows a transaction, BENCH_MB_1ROW=6
+#                  at one row, since mysqlbinlog takes minutes for more. RECOVER_DURABILITY=relaxed: both servers with
+#                  sync_binlog=0 and innodb_flush_log_at_trx_commit=2. RECOVER_OPTIONS: more options of both.
+#                  RECOVER_FOLDER: another place for them; /tmp is memory
+#   index          GB/s of a core that walks over logs, by headers and with checksums
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-bash "$here/../../e2e/up.sh"
-NAMESPACE=baton-bench SCENARIO_FILE=bench
-source "$here/../../e2e/scenarios/lib.sh"
+source "$here/../env/root.sh"
 
 RUNS="${RUNS:-10}"
 [ $# -gt 0 ] || set -- failover_kill cluster_up operator_rss
 wanted=" $* "
 wants() { [[ "$wanted" == *" $1 "* ]]; }
+on_testbed="failover_kill decide cluster_up operator_rss sidecar_rss sidecar_cpu"
+without_testbed="salvage_ready serve recover index"
+for name in "$@"; do
+  [[ " $on_testbed $without_testbed " == *" $name "* ]] || die "unknown bench '$name'; one of: $on_testbed $without_testbed"
+done
 
 # figure NAME UNIT: numbers on standard input, one a line.
 figure() {
@@ -23,6 +38,14 @@ figure() {
     middle = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2
     last = int(NR * 0.99 + 0.999999); if (last > NR) last = NR
     printf "%s %g %s (n=%d, min %g, p99 %g)\n", name, middle, unit, NR, v[1], v[last] }'
+}
+# figures: lines "<name> <value> <unit>" on standard input, any number of each name; a figure for each name.
+figures() {
+  local lines name unit
+  lines="$(cat)"
+  while read -r name unit; do
+    awk -v name="$name" '$1 == name { print $2 }' <<<"$lines" | figure "$name" "$unit"
+  done < <(awk '{ name = $1; $1 = $2 = ""; sub(/^ +/, ""); if (!seen[name]++) print name, $0 }' <<<"$lines")
 }
 milliseconds_of() { date -d "$1" +%s%3N; }
 
@@ -94,6 +117,72 @@ bench_sizes() {
   done
 }
 
+# ---- without a testbed
+
+MADE="$CACHE/bench"
+# bench_program NAME ARGUMENT…: in the root.
+bench_program() { in_root "$BENCHES/tests/bench/$1" "${@:2}"; }
+
+# The gigabytes of logs that there is room for: those that were made before count.
+room_for_logs() {
+  local wish="${BENCH_GB:-20}" free made
+  mkdir -p "$MADE/large"
+  free="$(df --output=avail --block-size=1000000000 "$MADE" | tail -n 1 | tr -d ' ')"
+  made="$(du --summarize --block-size=1000000000 "$MADE/large" | cut -f 1)"
+  local room=$((free + made - 5))
+  [ "$room" -ge 1 ] || die "salvage_ready: $free GB are free on the disk of $MADE, which is too little"
+  [ "$wish" -le "$room" ] || { say "salvage_ready: room for $room GB of logs, not $wish"; wish="$room"; }
+  say "salvage_ready: with $wish GB of logs ($free GB of the disk are free, $made GB were made before)"
+  echo "$wish"
+}
+bench_salvage() {
+  local gigabytes
+  gigabytes="$(room_for_logs)"
+  bench_program salvage_bench "$MADE/large" $((gigabytes * 1000)) "$RUNS" | figures
+}
+bench_serve() { bench_program serve_bench "$MADE" "${SERVE_MB:-1000}" "$RUNS" | figures; }
+bench_recover() {
+  local folder="${RECOVER_FOLDER:-$MADE/recover}"
+  mkdir -p "$folder"
+  in_root env TMPDIR="$folder" "$BENCHES/tests/bench/recover_bench" "${BENCH_MB_1ROW:-6}" "${BENCH_MB:-100}" \
+    "${RECOVER_RUNS:-3}" "${RECOVER_DURABILITY:-pinned}" "${RECOVER_OPTIONS:-}" | figures
+}
+bench_index() {
+  local content run shape
+  for content in small large; do
+    bench_program make_logs_bench "$content" 300 "$MADE/$content"
+    shape="$([ "$content" = small ] && echo 390B || echo 26KB)"
+    for ((run = 1; run <= RUNS; run++)); do
+      in_root "$BENCHES/sidecar/tools/baton-binlog" bench "$MADE/$content/binlog.000001" |
+        sed -nE "s/^(header|checksum)_walk .* per processor second ([0-9]+)\\).*/index_\\1s_$shape \\2/p" |
+        awk '{ print $1, $2 / 1000, "GB/s per core" }'
+    done
+  done | figures
+}
+
+if wants salvage_ready || wants serve || wants recover || wants index; then
+  ensure_root
+  say "building what measures (about a minute)"
+  BENCHES="$("$REPO/tests/env/build.sh" release benches)"
+  exec {bench_lock}>"$CACHE/bench.lock"
+  flock "$bench_lock"
+  rm -rf "$MADE"/large-?????? "$MADE"/small-?????? "$MADE/recover"  # What a killed one left.
+fi
+if wants salvage_ready; then bench_salvage; fi
+if wants serve; then bench_serve; fi
+if wants recover; then bench_recover; fi
+if wants index; then bench_index; fi
+
+# ---- on the testbed
+
+testbed=""
+for name in $on_testbed; do
+  if wants "$name"; then testbed=1; fi
+done
+[ -n "$testbed" ] || exit 0
+bash "$here/../../e2e/up.sh"
+NAMESPACE=baton-bench SCENARIO_FILE=bench
+source "$here/../../e2e/scenarios/lib.sh"
 if wants failover_kill || wants decide; then bench_failover; fi
 if wants cluster_up; then bench_cluster_up; fi
 if wants operator_rss || wants sidecar_rss || wants sidecar_cpu; then bench_sizes; fi

@@ -13,13 +13,11 @@ namespace baton::test {
 
 /// What a receiver says, message by message.
 
+/// A mysqld holds the login to what was said in the request for TLS, so both say the same.
+inline constexpr std::uint32_t kClaimed = replication::kOffered & ~replication::kConnectWithDatabase;
+
 [[nodiscard]] inline std::vector<std::byte> tls_request() {
-  return ByteWriter()
-      .write_u32(replication::kOffered | replication::kTls)
-      .write_u32(1 << 24)
-      .write_u8(255)
-      .write_zeros(23)
-      .take();
+  return ByteWriter().write_u32(kClaimed | replication::kTls).write_u32(1 << 24).write_u8(255).write_zeros(23).take();
 }
 
 struct LoginForm {
@@ -32,7 +30,7 @@ struct LoginForm {
   const auto scramble = replication::scramble_of(form.password, nonce);
   const std::string_view answer(reinterpret_cast<const char*>(scramble.data()), scramble.size());
   return ByteWriter()
-      .write_u32((replication::kOffered & ~replication::kConnectWithDatabase) | (form.tls ? replication::kTls : 0U))
+      .write_u32(kClaimed | (form.tls ? replication::kTls : 0U))
       .write_u32(1 << 24)
       .write_u8(255)
       .write_zeros(23)
