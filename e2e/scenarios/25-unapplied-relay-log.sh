@@ -6,9 +6,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 at_end() { operator_back; }
 MEGABYTES="${MEGABYTES:-500}"
-received() {
-  [ "$(sql "$1" "SELECT GTID_SUBSET('$2', CONCAT(@@gtid_executed, ',', RECEIVED_TRANSACTION_SET)) FROM performance_schema.replication_connection_status")" = 1 ]
-}
 
 cluster_up 3
 start_ledger

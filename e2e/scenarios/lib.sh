@@ -194,6 +194,11 @@ survives_a_kill() {
 # sql POD STATEMENT: over the unix socket, as the server's own administrator.
 sql() { k exec "$1" -c mysqld -- mysql --no-defaults --socket=/run/baton/mysql/mysqld.sock --user=root --batch --skip-column-names -e "$2"; }
 
+# received POD SET: it has executed or received all of the set.
+received() {
+  [ "$(sql "$1" "SELECT GTID_SUBSET('$2', CONCAT(@@gtid_executed, ',', RECEIVED_TRANSACTION_SET)) FROM performance_schema.replication_connection_status")" = 1 ]
+}
+
 # same_data: every member has the same rows and GTID set.
 same_data() {
   local pod first="" now

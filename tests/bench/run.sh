@@ -4,6 +4,8 @@
 # On the testbed:
 #   failover_kill  SIGKILL of the primary's mysqld -> first acknowledged write through the Service
 #   decide         SIGKILL -> the operator's decision
+#   failover_lagging  the same where both replicas have LAGGING_MB=200 MB to apply, beside the time that a replica takes
+#                  to apply as much while nothing else happens; LAGGING_RUNS=3
 #   cluster_up     kubectl apply of three members -> FailoverReady
 #   operator_rss   the leading operator's memory with three clusters of three
 #   sidecar_rss, sidecar_cpu   the largest sidecar of those, idle for 20 s
@@ -25,7 +27,7 @@ RUNS="${RUNS:-10}"
 [ $# -gt 0 ] || set -- failover_kill cluster_up operator_rss
 wanted=" $* "
 wants() { [[ "$wanted" == *" $1 "* ]]; }
-on_testbed="failover_kill decide cluster_up operator_rss sidecar_rss sidecar_cpu"
+on_testbed="failover_kill decide failover_lagging cluster_up operator_rss sidecar_rss sidecar_cpu"
 without_testbed="salvage_ready serve recover index"
 for name in "$@"; do
   [[ " $on_testbed $without_testbed " == *" $name "* ]] || die "unknown bench '$name'; one of: $on_testbed $without_testbed"
@@ -72,6 +74,68 @@ bench_failover() {
   finish_ledger
   figure failover_kill ms <"$values/failover_kill"
   figure decide ms <"$values/decide"
+}
+
+# at TIME POD SCRIPT: runs it in mysqld's container at that millisecond; starting a program there takes 200 of them.
+# The container's shell expands this.
+# shellcheck disable=SC2016
+at() { in_member "$2" 'while [ "$(date +%s%3N)" -lt "$1" ]; do :; done; '"$3" "$1"; }
+client="mysql --no-defaults --socket=/run/baton/mysql/mysqld.sock --user=root --batch --skip-column-names"
+
+# lag OLD REPLICA…: writes LAGGING_MB that the replicas receive, and cannot apply until their reader goes (release).
+lag() {
+  local old="$1" replica executed
+  shift
+  for replica in "$@"; do
+    in_member "$replica" "$client -e 'LOCK TABLES app.big READ; SELECT SLEEP(900)'" >/dev/null 2>&1 &
+    until_true 30 "a reader holds $replica" reader_of "$replica"
+  done
+  for ((i = 0; i < LAGGING_MB / 10; i++)); do
+    echo "INSERT INTO app.big (content) VALUES (REPEAT(RANDOM_BYTES(1000), 10000));"
+  done | k exec -i "$old" -c mysqld -- mysql --no-defaults --socket=/run/baton/mysql/mysqld.sock --user=root
+  executed="$(sql "$old" "SELECT @@gtid_executed")"
+  for replica in "$@"; do until_true 120 "$replica has received it" received "$replica" "${executed//\\n/}"; done
+}
+reader_of() { [ -n "$(sql "$1" "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(900)%'")" ]; }
+release="$client -e \"KILL \$($client -e \"SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(900)%'\")\""
+has_all_rows() { [ "$(sql "$1" "SELECT COUNT(*) FROM app.big")" = "$(sql "$2" "SELECT COUNT(*) FROM app.big")" ]; }
+
+bench_failover_lagging() {
+  local run old first begin chosen values applied
+  LAGGING_MB="${LAGGING_MB:-200}"
+  values="$(mktemp -d)"
+  cluster_up 3
+  sql "$(primary)" "CREATE TABLE app.big (id INT PRIMARY KEY AUTO_INCREMENT, content LONGBLOB)"
+  start_ledger
+  for ((run = 1; run <= ${LAGGING_RUNS:-3}; run++)); do
+    old="$(primary)"
+    read -r -a others <<<"$(replicas)"
+    say "run $run: a replica applies $LAGGING_MB MB by itself"
+    lag "$old" "${others[@]}"
+    begin=$(($(date +%s%3N) + 2000))
+    at "$begin" "${others[1]}" "$release" &
+    applied="$(at "$begin" "${others[0]}" "$release; $client -e \"SELECT WAIT_FOR_EXECUTED_GTID_SET((SELECT RECEIVED_TRANSACTION_SET FROM performance_schema.replication_connection_status), 300)\" >/dev/null; date +%s%3N")"
+    wait $!
+    echo $((applied - begin)) >>"$values/apply_lagging"
+    until_true 120 "the other has applied it as well" has_all_rows "${others[1]}" "$old"
+    say "run $run: the same while $old dies"
+    lag "$old" "${others[@]}"
+    begin=$(($(date +%s%3N) + 2000))
+    for replica in "${others[@]}"; do at "$begin" "$replica" "$release" & done
+    # shellcheck disable=SC2016
+    at "$begin" "$old" 'for p in /proc/[0-9]*; do [ "$(cat "$p/comm" 2>/dev/null)" != mysqld ] || kill -9 "${p#/proc/}"; done'
+    until_true 120 "run $run: another primary than $old" primary_is_not "$old"
+    writes_go_on 60
+    made_whole 180
+    chosen="$(mrc | jq -r '.status.lastFailover.phases[] | select(.name == "chosen") | .at')"
+    first="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v chosen="$chosen" '$0 > chosen { print; exit }')"
+    [ -n "$first" ] || fail "run $run: the ledger saw no gap"
+    echo $(($(milliseconds_of "$first") - begin)) >>"$values/failover_lagging"
+    sql "$(primary)" "TRUNCATE TABLE app.big"
+  done
+  finish_ledger
+  figure failover_lagging ms <"$values/failover_lagging"
+  figure apply_lagging ms <"$values/apply_lagging"
 }
 
 bench_cluster_up() {
@@ -184,5 +248,6 @@ bash "$here/../../e2e/up.sh"
 NAMESPACE=baton-bench SCENARIO_FILE=bench
 source "$here/../../e2e/scenarios/lib.sh"
 if wants failover_kill || wants decide; then bench_failover; fi
+if wants failover_lagging; then bench_failover_lagging; fi
 if wants cluster_up; then bench_cluster_up; fi
 if wants operator_rss || wants sidecar_rss || wants sidecar_cpu; then bench_sizes; fi

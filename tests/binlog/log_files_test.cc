@@ -52,7 +52,7 @@ class KeptLogs : public test::LogFolder {
     return set_of(std::string(LogWriter::kUuid) + ":" + std::to_string(number));
   }
 
-  LogWriter relay_ = test::every_kind_relay(1);
+  LogWriter relay_ = LogWriter::relay().previous_gtids({}).connection(4).rows_transaction(2).rows_transaction(3);
   LogWriter fresh_ = LogWriter::relay().previous_gtids({}).connection(4).rows_transaction(77);
   std::optional<LogIndex> index_;
 };
@@ -64,8 +64,8 @@ TEST_F(KeptLogs, OutliveTheirNamesAndAreReadOn) {
   EXPECT_EQ(keep_logs(relay_listing()).value(), 0U) << "they are kept already";
   const GtidSet before = read()->available;
   EXPECT_EQ(read()->logs[1].files.size(), 2U) << "a file with two names is one file";
+  reset_channel();
   for (int time = 0; time < 2; ++time) {
-    reset_channel();
     const auto after = read();
     EXPECT_EQ(after->available, before.united(one(77)));
     EXPECT_TRUE(after->problems.empty());
@@ -99,7 +99,7 @@ TEST_F(KeptLogs, AreReleasedWhenTheirTransactionsAreInBinaryLogs) {
   ASSERT_TRUE(keep_logs(relay_listing()));
   EXPECT_TRUE(releasable_relay_logs(*read(), kept()).empty()) << "they are listed";
   reset_channel();
-  EXPECT_TRUE(releasable_relay_logs(*read(), kept()).empty()) << "only one of their transactions is elsewhere";
+  EXPECT_TRUE(releasable_relay_logs(*read(), kept()).empty()) << "their transactions are nowhere else";
   LogWriter applied;
   applied.previous_gtids({});
   for (std::uint64_t number = 1; number < 10; ++number) applied.rows_transaction(number);

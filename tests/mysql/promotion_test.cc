@@ -1,6 +1,9 @@
 // Promotion by SQL, from a dead primary to the next acknowledged write.
 
 #include <csignal>
+#include <filesystem>
+#include <future>
+#include <thread>
 
 #include "tests/mysql/cluster.h"
 
@@ -46,6 +49,46 @@ TEST_F(PromotionTest, OpenRefusesWhatIsNotWhole) {
   EXPECT_FALSE(now.super_read_only);
   EXPECT_EQ(now.channel, wire::Channel{});
   ASSERT_OK(replica.admin->open(never_, target));
+}
+
+std::uintmax_t bytes_of_relay_logs(const std::filesystem::path& folder) {
+  std::uintmax_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().filename().string().starts_with("relay.0")) bytes += entry.file_size();
+  }
+  return bytes;
+}
+
+/// The rest of it will never come, and the applier waits for it with the locks of what it has done so far.
+TEST_F(PromotionTest, HalfATransactionHoldsNoLocksOnceItIsOpen) {
+  make_replicated(2, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  auto& replica = member(1);
+  run(primary, "CREATE TABLE app_db.big (id INT PRIMARY KEY, content LONGTEXT)");
+  const auto whole = executed(primary);
+  ASSERT_TRUE(eventually([&] { return executed(replica).contains(whole); }));
+  const auto folder = replica.server->data_dir();
+  const auto before = bytes_of_relay_logs(folder);
+  auto writing = std::async(std::launch::async, [&] {
+    return primary.server->connect()->run(
+        never_,
+        "INSERT INTO app_db.big WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)"
+        " SELECT i, REPEAT('x', 1000000) FROM n");
+  });
+  // 100 MB; the primary dies when some have come.
+  while (bytes_of_relay_logs(folder) < before + 5'000'000) std::this_thread::yield();
+  primary.server->kill();
+  static_cast<void>(writing.get());
+  const auto locks = [&] { return value(replica, "SELECT COUNT(*) FROM performance_schema.data_locks"); };
+  ASSERT_TRUE(eventually([&] { return locks() != "0"; })) << "the applier has begun it";
+  ASSERT_OK(replica.admin->stop_receiver(never_));
+  ASSERT_EQ(executed(replica), whole) << "it came whole: the primary died too late";
+  ASSERT_OK(replica.admin->open(never_, whole));
+  EXPECT_EQ(locks(), "0");
+  auto session = client(replica, kUser, passwords_.application);
+  ASSERT_TRUE(session) << session.error().text;
+  EXPECT_TRUE(session->run(never_, "INSERT INTO app_db.big VALUES (1, 'mine')"));
 }
 
 TEST_F(PromotionTest, OfAKilledPrimary) {
