@@ -102,6 +102,8 @@ Decision decide(const Spec& spec, const Recorded& recorded, const ObservedCluste
   decision.members_wanted = members_wanted(view);
   decision.readiness = readiness(view);
   plan(view, decision);
+  // A record orders nothing beside it; and of volumes that may be of another history nothing is touched.
+  if (!decision.record && decision.state != ClusterState::kAmbiguous) restore_durability(view, decision);
   // It was meant for a primary that is lost: the next one must not inherit it.
   decision.force_spent = observed.forced && (!view.forced() || view.primary().reachability == Reachability::kUp);
   for (const ObservedMember& member : observed.members) decision.members.push_back(view_of(view, member, decision));

@@ -18,6 +18,10 @@ std::string why_not_counted(const View& view, const Identity& identity, Revocati
     return std::format("mysqld of {} does not answer, and its logs are not read{}{}", pod, detail.empty() ? "" : ": ",
                        detail);
   }
+  // As a receiver can be stopped, so durability can be restored, but only while mysqld runs.
+  if (member->report->relaxed && (revocation == Revocation::kDone || server_of(*member) == nullptr)) {
+    return std::format("the durability of {} is relaxed: a crash of its host may take its data", pod);
+  }
   if (revocation == Revocation::kDone && !revoked(view, *member)) {
     return server_of(*member) != nullptr ? std::format("the receiver of {} is not known to be stopped", pod)
                                          : std::format("the start of mysqld of {} is not known to be held", pod);

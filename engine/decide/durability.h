@@ -9,7 +9,8 @@ namespace baton::engine {
 
 /// The arithmetic on which "nothing acknowledged is lost" rests. A: recorded ackers; W: acks that a commit needs; R:
 /// the members of A whose receivers are stopped and whose logs were read after that. A dead mysqld receives nothing,
-/// and its sidecar reads its logs: it counts like any other.
+/// and its sidecar reads its logs: it counts like any other. One whose durability is relaxed counts when it is
+/// restored.
 ///
 /// Proof 1. With W >= 1 and |R| > |A| - W:
 ///   every transaction acknowledged since the last change of A or W was received by at least W members of A; at most
@@ -29,7 +30,8 @@ struct LogQuorum {
   [[nodiscard]] bool proven() const { return proof_by_quorum || proof_by_dead_log; }
 };
 
-/// Whether receivers must have been stopped by an order of the recorded epoch, or only could be.
+/// Whether receivers must have been stopped by an order of the recorded epoch, and durability restored, or only could
+/// be.
 enum class Revocation : std::uint8_t { kDone, kAssumed };
 
 /// Sums up R and says which proof holds. `dead_log`: the dead primary's whole log, if it may be used; else null.

@@ -58,6 +58,7 @@ struct Server {
   bool app_account = false;
   bool clone_unlocked = false;
   std::vector<std::string> drift;
+  bool relaxed = false;  ///< Its settings do not sync each commit: a crash of its host may take commits back.
 };
 
 /// The newest line of one incarnation's sidecar.
@@ -69,6 +70,8 @@ struct Report {
   Revision held_revision{0};
   Epoch opened_epoch{0};
   bool held = false;  ///< mysqld starts by an order only.
+  /// Its durability was relaxed by an order, and not all that was committed since is known to be on disk again.
+  bool relaxed = false;
   Directory directory = Directory::kUnknown;
   Process process = Process::kUnknown;
   bool terminating = false;

@@ -170,6 +170,7 @@ bool remove_acker(const View& view, const ObservedMember& primary, Decision& dec
 bool may_join(const View& view, const ObservedMember& member, const ObservedMember& primary) {
   const Server* server = server_of(member);
   if (server == nullptr || member.report->terminating || member.ordinal.get() >= view.spec.replicas) return false;
+  if (member.report->relaxed) return false;
   if (!follows(*server, primary) || server->channel.receiver != Thread::kRunning ||
       !server->channel.applier_error.empty())
     return false;

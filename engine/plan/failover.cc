@@ -3,6 +3,7 @@
 #include <format>
 #include <optional>
 
+#include "engine/decide/dispensable.h"
 #include "engine/plan/plans.h"
 
 namespace baton::engine {
@@ -11,6 +12,10 @@ namespace {
 /// How long a proven failover waits for an acker whose receiver is just being stopped: what that one got beyond the
 /// others would make it errant.
 constexpr Duration kStragglerPatience{1000};
+
+/// From so many transactions on it is worth two orders to apply them with relaxed durability. Eight appliers commit
+/// them in some 125 groups, each of which would be synced two or three times: a second on a good disk.
+constexpr std::uint64_t kWorthRelaxing = 1000;
 
 /// Whether an acker's sidecar was never heard by this process and may speak up yet: a refusal now would be hasty.
 bool acker_still_expected(const View& view) {
@@ -115,6 +120,11 @@ void attach(const ObservedMember& candidate, const std::vector<const ObservedMem
   const Server& server = *server_of(candidate);
   if (applied && real_ack_count(server) != 1) add_order(decision, SetAckCount{candidate.ordinal, 1});
   for (const ObservedMember* other : others) {
+    if (other->report->relaxed) {
+      // A candidate of before. Its acks would promise what its disk does not hold.
+      add_order(decision, SetDurability{.on = other->ordinal, .relaxed = false});
+      continue;
+    }
     if (real_ack_count(*server_of(*other)) > 0) {
       add_order(decision, SetAckCount{other->ordinal, 0});
       continue;
@@ -213,20 +223,39 @@ void tell_stall(const View& view, const ObservedMember& candidate, const GtidSet
                    target.minus(holdings(server)).size(), target.minus(server.executed).size())});
 }
 
+/// Whether the candidate is to catch up with relaxed durability: it has far to go, sends no acks, and everybody could
+/// do without it.
+bool wants_relaxed(const View& view, const ObservedMember& candidate, const GtidSet& target, const GtidSet* dead_log) {
+  const Server& server = *server_of(candidate);
+  const std::uint64_t backlog = target.minus(server.executed).size();
+  if (backlog == 0 || (backlog < kWorthRelaxing && !candidate.report->relaxed)) return false;
+  const bool may_ack = server.semi_sync.replica_enabled && server.channel.receiver != Thread::kStopped;
+  return !may_ack && dispensable(view, candidate, target, dead_log);
+}
+
 void converge(const View& view, const Assessment& assessment, const GtidSet* dead_log, Decision& decision) {
   const ObservedMember& candidate = *view.member(*assessment.winner);
   const Server& server = *server_of(candidate);
   const std::vector<const ObservedMember*> others = attachable(view, candidate);
   set_state(decision, ClusterState::kFailingOver, std::format("promoting {}: {}", candidate.pod, assessment.sentence));
   const bool applied = server.executed.contains(assessment.target);
+  const bool relaxed = candidate.report->relaxed;
+  const bool relax = wants_relaxed(view, candidate, assessment.target, dead_log);
+  if (relaxed && !relax) add_order(decision, SetDurability{.on = candidate.ordinal, .relaxed = false});
   if (!applied) {
     fetch(view, candidate, assessment.target, dead_log, decision);
     tell_stall(view, candidate, assessment.target, decision);
   }
+  if (relaxed) decision.message += relax ? "; meanwhile with relaxed durability" : "; its durability is being restored";
+  // A mysqld that was started anew has strict settings.
+  if (relax && !(relaxed && server.relaxed)) {
+    add_order(decision, SetDurability{.on = candidate.ordinal, .relaxed = true});
+  }
   attach(candidate, others, applied, decision);
   if (!applied && real_ack_count(server) > 0) return add_order(decision, SetAckCount{candidate.ordinal, 0});
   if (!applied) return add_order(decision, WaitApplied{candidate.ordinal, assessment.target});
-  if (real_ack_count(server) != 1) return;
+  // Phase 10 is for one that keeps what it commits.
+  if (relaxed || server.relaxed || real_ack_count(server) != 1) return;
   if (!others.empty() && server.semi_sync.clients < 1) {
     decision.message = std::format("{} is ready, but no acker is connected to it yet", candidate.pod);
     return add_order(decision, WaitAckers{candidate.ordinal, 1});
@@ -339,6 +368,8 @@ void plan_failover(const View& view, const PrimarySight& sight, Decision& decisi
     return set_state(decision, ClusterState::kFailingOver, "the log of the dead primary is being read");
   }
   if (assessment.possible()) return converge(view, assessment, dead_log, decision);
+  // One that was relaxed because others held everything counts again when it keeps what it commits.
+  restore_durability(view, decision);
   if (!decision.steps.empty() || log_is_being_read(sight)) {
     return set_state(decision, ClusterState::kFailingOver,
                      std::format("stopping receivers and reading logs; so far {}", assessment.sentence));

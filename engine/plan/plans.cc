@@ -14,6 +14,13 @@ void add_order(Decision& decision, Step step) {
   if (!taken) decision.steps.push_back(std::move(step));
 }
 
+void restore_durability(const View& view, Decision& decision) {
+  for (const ObservedMember& member : view.observed.members) {
+    const bool able = server_of(member) != nullptr && member.report->relaxed;
+    if (able) add_order(decision, SetDurability{.on = member.ordinal, .relaxed = false});
+  }
+}
+
 void propose(Decision& decision, Recorded next, std::string why) {
   if (decision.record) return;
   next.revision = Revision{next.revision.get() + 1};

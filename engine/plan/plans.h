@@ -27,6 +27,9 @@ void plan_acks(const View& view, const ObservedMember& primary, Decision& decisi
 /// Members other than the primary: clone, permit, attach, set aside.
 void plan_replicas(const View& view, const ObservedMember& primary, Decision& decision);
 
+/// Gives durability back to all that were relaxed and have no other order. A candidate that is to stay relaxed has one.
+void restore_durability(const View& view, Decision& decision);
+
 /// Adds an order unless this decision already has one for the same member: one at a time, the first is the most urgent.
 void add_order(Decision& decision, Step step);
 /// Proposes a record unless there is one already. Raises the revision.

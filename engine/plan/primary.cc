@@ -38,7 +38,8 @@ int complete_ackers(const View& view, const ObservedMember& primary) {
   return static_cast<int>(std::ranges::count_if(view.recorded.ackers, [&](const Identity& identity) {
     const ObservedMember* member = view.member(identity.ordinal);
     const Server* acker = member != nullptr ? server_of(*member) : nullptr;
-    return acker != nullptr && identity_of(*member) == identity && holdings(*acker).contains(server.executed);
+    return acker != nullptr && identity_of(*member) == identity && !member->report->relaxed &&
+           holdings(*acker).contains(server.executed);
   }));
 }
 
@@ -46,6 +47,7 @@ int complete_ackers(const View& view, const ObservedMember& primary) {
 std::string not_yet(const View& view, const ObservedMember& primary) {
   const Server& server = *server_of(primary);
   const int acks = view.recorded.ack_count;
+  if (primary.report->relaxed) return "its durability is not restored yet";
   if (const GtidSet missing = view.recorded.required().minus(server.executed); !missing.empty()) {
     return std::format("it has {} transactions to apply", missing.size());
   }
@@ -134,6 +136,7 @@ void plan_primary(const View& view, const PrimarySight& sight, Decision& decisio
   // While Open is being carried out, the epoch is on disk already and the server is not open yet: that is no restart.
   const bool restarted = server.read_only && opened_now && primary.report->busy.empty();
   if (undecided || restarted) return reopen(view, primary, decision);
+  if (primary.report->relaxed) add_order(decision, SetDurability{.on = primary.ordinal, .relaxed = false});
   for (const std::string& drift : server.drift) {
     decision.findings.push_back({"GuaranteeVoid", primary.ordinal, std::format("{}: {}", primary.pod, drift)});
   }

@@ -17,6 +17,7 @@ const ObservedMember* donor_for(const View& view, const ObservedMember& primary)
   for (const ObservedMember* member : view.replicas()) {
     const Server* server = server_of(*member);
     if (server == nullptr || !follows(*server, primary) || server->channel.applier != Thread::kRunning) continue;
+    if (member->report->relaxed) continue;
     if (!errant_against(*server, source, primary.report->uuid).empty()) continue;
     if (source.executed.minus(server->executed).size() <= kCaughtUpBacklog) return member;
   }
@@ -89,6 +90,11 @@ void attach(const View& view, const ObservedMember& member, const ObservedMember
   const bool acker = std::ranges::find(view.recorded.ackers, identity_of(member)) != view.recorded.ackers.end();
   if (predecessor_leaves(view, member))
     return find(decision, member, "Rejoining", std::format("{} rejoins in a new pod", member.pod));
+  if (member.report->relaxed) {
+    // It was a candidate, and another became primary. Its acks would promise what its disk does not hold.
+    add_order(decision, SetDurability{.on = member.ordinal, .relaxed = false});
+    return find(decision, member, "Rejoining", std::format("{} gets its durability back", member.pod));
+  }
   if (server.read_only && real_ack_count(server) > 0) {
     // Left from a promotion that went to another: its applier would wait for acks that nobody sends.
     return add_order(decision, SetAckCount{member.ordinal, 0});

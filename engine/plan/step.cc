@@ -35,6 +35,10 @@ std::string describe(const Step& step, const std::string& cluster) {
                                                          s.set.size(), s.replica);
           },
           [&](const Fetch& s) { return std::format("let {} fetch from the logs of {}", pod(s.on), pod(s.source)); },
+          [&](const SetDurability& s) {
+            return s.relaxed ? std::format("relax the durability of {}", pod(s.on))
+                             : std::format("restore the durability of {}", pod(s.on));
+          },
           [&](const SetAckCount& s) { return std::format("let commits of {} wait for {} acks", pod(s.on), s.count); },
           [&](const SetAckers& s) {
             return std::format("tell {} its {} permitted replicas", pod(s.on), s.replicas.size());
@@ -72,6 +76,7 @@ std::string_view name_of(const Step& step) {
                         [](const Follow&) { return "Follow"; },
                         [](const OfferLogs&) { return "OfferLogs"; },
                         [](const Fetch&) { return "Fetch"; },
+                        [](const SetDurability&) { return "SetDurability"; },
                         [](const SetAckCount&) { return "SetAckCount"; },
                         [](const SetAckers&) { return "SetAckers"; },
                         [](const EnsureReplicationAccount&) { return "EnsureReplicationAccount"; },

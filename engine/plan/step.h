@@ -43,6 +43,11 @@ struct Fetch {
   Ordinal on;
   Ordinal source;
 };  ///< Receiver-only swap to a member's logs, without acks.
+struct SetDurability {
+  Ordinal on;
+  bool relaxed;
+};  ///< Commits are synced to disk by and by, or each of them; the latter is done when all earlier ones are on disk,
+    ///< too.
 struct SetAckCount {
   Ordinal on;
   int count;
@@ -86,9 +91,9 @@ struct LabelRole {
   std::string role;
 };  ///< For the replicas Service; never before Repoint.
 
-using Step = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, OfferLogs, Fetch, SetAckCount,
-                          SetAckers, EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount, AllowClone,
-                          WaitApplied, WaitAckers, Open, Repoint, LabelRole>;
+using Step = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, OfferLogs, Fetch, SetDurability,
+                          SetAckCount, SetAckers, EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount,
+                          AllowClone, WaitApplied, WaitAckers, Open, Repoint, LabelRole>;
 
 /// The member that carries the step out; for Repoint the one that the endpoint moves to.
 [[nodiscard]] Ordinal member_of(const Step& step);

@@ -55,6 +55,7 @@ struct CommandOf {
     return wire::Follow{
         .host = from->at.address, .port = wire::kLogPort, .source_uuid = from->uuid.get(), .acks = false};
   }
+  R operator()(const engine::SetDurability& s) const { return wire::SetDurability{.relaxed = s.relaxed}; }
   R operator()(const engine::SetAckCount& s) const { return wire::SetAckCount{.wait_for_count = s.count}; }
   R operator()(const engine::SetAckers& s) const { return wire::SetAckers{.replicas = texts_of(s.replicas)}; }
   R operator()(const engine::EnsureReplicationAccount& s) const {
@@ -111,6 +112,8 @@ Duration deadline_of(const engine::Step& step) {
                         // STOP REPLICA takes about 2 s while the receiver redials a source that was lost silently.
                         [](const engine::StopReceiver&) { return Duration(std::chrono::seconds(5)); },
                         [](const engine::Fence&) { return Duration(std::chrono::seconds(5)); },
+                        // To be restored, a candidate syncs what it wrote last, on a disk that may be slow.
+                        [](const engine::SetDurability&) { return Duration(std::chrono::seconds(30)); },
                         [](const engine::WaitApplied&) { return kWaitSlice + std::chrono::seconds(2); },
                         [](const engine::WaitAckers&) { return kWaitSlice + std::chrono::seconds(2); },
                         [](const engine::Repoint&) { return Duration(std::chrono::seconds(3)); },

@@ -87,7 +87,8 @@ Result<engine::Server> server_of(const wire::Sql& sql, const wire::Sql* before_s
                         .replication_accounts = {},
                         .app_account = sql.app_account,
                         .clone_unlocked = sql.clone_unlocked,
-                        .drift = sql.drift};
+                        .drift = sql.drift,
+                        .relaxed = !sql.relaxed.empty()};
   for (const auto& thread : sql.dump_threads) server.dump_threads.push_back({ServerUuid(thread.uuid), thread.host});
   for (const auto& account : sql.replication_accounts) {
     server.replication_accounts.push_back({ServerUuid(account.uuid), account.locked});
@@ -120,6 +121,7 @@ Result<HeardLine> heard_line(wire::MemberState state, const HeardLine* previous)
                             .held_revision = Revision(state.revision),
                             .opened_epoch = Epoch(state.opened_epoch),
                             .held = state.hold != wire::Hold::kNone,
+                            .relaxed = state.relaxed,
                             .directory = directory_of(state.directory),
                             .process = process_of(state.process),
                             .terminating = state.terminating,

@@ -58,6 +58,7 @@ void visit_fields(Visitor& visit, S& value) {
   visit("hold", value.hold);
   visit("opened_epoch", value.opened_epoch);
   visit("open", value.open);
+  visit("relaxed_on", value.relaxed_on);
   visit("uuid", value.uuid);
   visit("server_id", value.server_id);
   visit("directory", value.directory);

@@ -17,8 +17,11 @@ struct EpochRecord {
   wire::Hold hold = wire::Hold::kNone;
   std::int64_t opened_epoch = 0;  ///< Epoch of the last Open of this data directory; 0: never opened.
   bool open = false;              ///< Opened for writes, and mysqld has not ended since.
-  std::string uuid;               ///< server_uuid of this incarnation.
-  std::int64_t server_id = 0;     ///< 1 … 2^32 - 1, random, new with each incarnation.
+  /// Boot id of the host on which durability was relaxed; empty: it never was, or was restored since. After another
+  /// boot tables and binary log may not fit each other.
+  std::string relaxed_on;
+  std::string uuid;            ///< server_uuid of this incarnation.
+  std::int64_t server_id = 0;  ///< 1 … 2^32 - 1, random, new with each incarnation.
   wire::Directory directory = wire::Directory::kEmpty;
   /// GTIDs that were executed but are in no binlog file (@@gtid_purged as last seen): CLONE and purging leave such.
   std::string outside_logs;

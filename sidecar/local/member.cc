@@ -71,10 +71,10 @@ Result<std::unique_ptr<Member>> Member::start(const Config& config, const Clock&
   TRY_VOID(make_private_folder(config.socket_directory()));
   TRY(sidecar_id, random_uuid());
   auto record = load_or_make(config, EpochFile(config.state_directory()));
-  if (!record) log.error("mysqld is not started", {{"error", record.error().what}});
   MemberMachine machine(
       {.member = config.member, .pod_uid = config.pod_uid, .boot_id = boot_id(), .sidecar_id = std::move(sidecar_id)},
       std::move(record));
+  if (!machine.record()) log.error("mysqld is not started", {{"error", machine.record().error().what}});
   std::unique_ptr<Member> member(new Member(config, clock, log, std::move(machine)));
   TRY(running, find_mysqld(config.data_directory()));
   static_cast<void>(member->apply([&](MemberMachine& m) { return m.on_process_list(running, clock.now()); }));
@@ -250,6 +250,7 @@ void Member::log_changes(const wire::MemberState& before) const {
   }
   if (before.hold != after.hold)
     log_.warn("the start hold changed", {{"from", text(before.hold)}, {"to", text(after.hold)}});
+  if (before.relaxed != after.relaxed) log_.info(after.relaxed ? "durability is relaxed" : "durability is restored");
   if (before.start_error != after.start_error && !after.start_error.empty()) {
     log_.error("mysqld did not start", {{"error", after.start_error}});
   }

@@ -30,17 +30,30 @@ std::string failed_start(const wire::Exit& exit, const std::string& words) {
   return words.empty() ? std::format("nothing, and exited with status {}", exit.status.value_or(0)) : words;
 }
 
+/// With durability relaxed, a crash of the host may leave a binary log that does not fit the tables, which no recovery
+/// mends. That there was no crash between two boots, nobody can tell.
+Result<EpochRecord> trusted(Result<EpochRecord> record, const std::string& boot_id) {
+  if (!record || record->relaxed_on.empty() || record->relaxed_on == boot_id) return record;
+  return fail(
+      ErrorKind::kCorrupt,
+      "the host was booted (from {} to {}) while this member caught up with relaxed durability, so that its "
+      "tables may not fit its binary log; mysqld is not started. Others hold everything: rebuild this member on "
+      "an empty volume",
+      record->relaxed_on, boot_id.empty() ? "unknown" : boot_id);
+}
+
 /// An answer older than that is not the server's word any more; four times the pace of asking.
 constexpr Duration kStaleAnswer = std::chrono::seconds(2);
 
 }  // namespace
 
-MemberMachine::MemberMachine(Origin origin, Result<EpochRecord> record) : record_(std::move(record)) {
+MemberMachine::MemberMachine(Origin origin, Result<EpochRecord> record)
+    : record_(trusted(std::move(record), origin.boot_id)) {
   state_.member = std::move(origin.member);
   state_.pod_uid = std::move(origin.pod_uid);
   state_.boot_id = std::move(origin.boot_id);
   state_.sidecar_id = std::move(origin.sidecar_id);
-  if (!record_) state_.start_error = record_.error().what;
+  if (!record_) state_.start_error = state_.logs_error = record_.error().what;
   publish_record();
 }
 
@@ -142,6 +155,8 @@ Effects MemberMachine::on_sql(wire::Sql sql, Instant now) {
     record_->outside_logs = sql.gtid_purged;
     dirty_ = true;
   }
+  // Relaxed by nobody's order: a setting like any other.
+  if (!relaxed()) sql.drift.append_range(std::exchange(sql.relaxed, {}));
   state_.sql = std::move(sql);
   return {.save = changed};
 }
@@ -245,6 +260,24 @@ Effects MemberMachine::unmark_open(bool open, std::int64_t opened_epoch) {
   if (!record_->open) return {};
   record_->open = open;
   record_->opened_epoch = opened_epoch;
+  dirty_ = true;
+  return {.save = true};
+}
+
+Result<Effects> MemberMachine::mark_relaxed() {
+  if (!record_) return std::unexpected(record_.error());
+  if (record_->open) return fail(ErrorKind::kUnsafe, "this server is open for writes: its commits stay durable");
+  if (state_.boot_id.empty()) return fail(ErrorKind::kUnsafe, "the host's boot id is not known");
+  if (relaxed()) return Effects{};
+  record_->relaxed_on = state_.boot_id;
+  dirty_ = true;
+  return Effects{.save = true};
+}
+
+Effects MemberMachine::mark_restored() {
+  ENSURE(record_.has_value());
+  if (!relaxed()) return {};
+  record_->relaxed_on.clear();
   dirty_ = true;
   return {.save = true};
 }
@@ -397,6 +430,7 @@ void MemberMachine::publish_record() {
   state_.revision = record_->revision;
   state_.opened_epoch = record_->opened_epoch;
   state_.hold = record_->hold;
+  state_.relaxed = relaxed();
   state_.uuid = record_->uuid;
   state_.server_id = record_->server_id;
   state_.directory = record_->directory;

@@ -31,15 +31,17 @@ enum class Task : std::uint8_t { kNone, kInitialize, kClone };
 
 /// What is known of the local mysqld and when it may run: states and rules, without I/O, clock or threads.
 ///
-/// Three rules keep a data directory safe, whatever the order of inputs:
+/// Four rules keep a data directory safe, whatever the order of inputs:
 ///  - nothing is started while `hold` is set, while the record says open, or while the record is not on disk;
 ///  - when mysqld ends while the record says open, `open` turns into the hold CrashedPrimary; since `open` was on disk
 ///    before the server was opened, that also holds for a sidecar that starts later and finds no mysqld;
+///  - nothing is started, and no log proves anything, once the host was booted while durability was relaxed;
 ///  - a member is NotRunning only with proof: the gate said so, or its process was seen to end.
 class MemberMachine {
  public:
   /// For a sidecar that just started. `record` is what lies on disk, or why it cannot be trusted: then nothing is ever
-  /// started. `running` is the mysqld of this data directory found in the process list, if any.
+  /// started. It cannot be trusted either if it was relaxed on another boot of the host than `boot_id`. `running` is
+  /// the mysqld of this data directory found in the process list, if any.
   struct Origin {
     std::string member;
     std::string pod_uid;
@@ -87,6 +89,11 @@ class MemberMachine {
   [[nodiscard]] Effects mark_open(std::int64_t epoch);
   /// Takes mark_open back after the server refused and stayed read-only.
   [[nodiscard]] Effects unmark_open(bool open, std::int64_t opened_epoch);
+  /// To be on disk before any setting is relaxed. kUnsafe: the server is open, or it cannot be told on which boot of
+  /// the host this is.
+  [[nodiscard]] Result<Effects> mark_relaxed();
+  /// After all that was committed is on disk again.
+  [[nodiscard]] Effects mark_restored();
   [[nodiscard]] Effects remember_ackers(std::vector<std::string> replicas);
   /// Whose receiver may fetch what from here; an empty `replica`: nobody's. kUnsafe: the directory has no value.
   [[nodiscard]] Result<Effects> offer_logs(std::string replica, std::string set);
@@ -117,6 +124,8 @@ class MemberMachine {
   [[nodiscard]] Task task() const { return task_; }
   /// Of the mysqld that ended last.
   [[nodiscard]] const std::string& last_words() const { return words_; }
+  /// Whether durability was relaxed by an order, and is not restored yet.
+  [[nodiscard]] bool relaxed() const { return record_ && !record_->relaxed_on.empty(); }
   /// Whether the record is on disk as it is here.
   [[nodiscard]] bool saved() const { return !dirty_; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/gtid/gtid_set.h"
+#include "sidecar/local/commit_files.h"
 #include "sidecar/local/directory_task.h"
 #include "sidecar/local/reporter.h"
 #include "sidecar/local/secrets.h"
@@ -33,6 +34,8 @@ Duration bounded(std::int64_t milliseconds) {
 }
 
 bool is_open(const MemberMachine& machine) { return machine.record() && machine.record()->open; }
+
+bool is_relaxed(const MemberMachine& machine) { return machine.relaxed(); }
 
 Effects merged(Effects first, Effects second) {
   first.save = first.save || second.save;
@@ -171,6 +174,9 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, co
 Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::Follow& command) {
   TRY_VOID(need_server());
   if (member_.look(is_open)) return fail(ErrorKind::kUnsafe, "this server is open for writes: it follows nobody");
+  if (command.acks && member_.look(is_relaxed)) {
+    return fail(ErrorKind::kUnsafe, "durability is relaxed here: acks would promise what the disk does not hold");
+  }
   TRY(passwords, read_passwords(member_.config()));
   TRY_VOID(mend_channel(stop));
   return admin_.follow(stop, command, passwords);
@@ -187,6 +193,34 @@ Result<void> Orders::mend_channel(const std::stop_token& stop) {
 
 Result<void> Orders::perform(const std::stop_token&, const wire::Order&, const wire::OfferLogs& command) {
   return logs_.offer(command);
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& order,
+                             const wire::SetDurability& command) {
+  TRY_VOID(need_server());
+  if (command.relaxed) return relax(stop, order);
+  TRY_VOID(admin_.restore_durability(stop));
+  TRY_VOID(sync_commit_files(member_.config().data_directory()));
+  TRY_VOID(admin_.verify_durability(stop));
+  // What was read before must not pass for a setting that somebody changed.
+  TRY_VOID(refresh(stop, member_, admin_, logs_));
+  return member_.apply([](MemberMachine& machine) { return machine.mark_restored(); });
+}
+
+Result<void> Orders::relax(const std::stop_token& stop, const wire::Order& order) {
+  TRY(sql, admin_.read_state(stop));
+  if (!sql.read_only) return fail(ErrorKind::kUnsafe, "this server takes writes: its commits stay durable");
+  const bool may_ack = sql.semi_sync.replica_enabled && sql.channel.receiver != wire::Thread::kStopped;
+  if (may_ack || sql.semi_sync.replica_active) {
+    return fail(ErrorKind::kUnsafe, "this server may send acks: its commits stay durable");
+  }
+  // The mark is on disk before the first commit that may be lost.
+  TRY_VOID(member_.try_apply([&](MemberMachine& machine) -> Result<Effects> {
+    TRY(admitted, machine.admit(order));  // A Fence may have come since.
+    TRY(marked, machine.mark_relaxed());
+    return merged(std::move(admitted), std::move(marked));
+  }));
+  return admin_.relax_durability(stop);
 }
 
 Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::SetAckCount& command) {
@@ -252,6 +286,7 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& ord
     if (machine.record()->hold != wire::Hold::kNone || machine.state().process != Process::kRunning) {
       return fail(ErrorKind::kUnsafe, "mysqld is held, or has ended");
     }
+    if (machine.relaxed()) return fail(ErrorKind::kUnsafe, "durability is relaxed here");
     before = *machine.record();
     return merged(std::move(admitted), machine.mark_open(order.epoch));
   }));

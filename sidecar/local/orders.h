@@ -38,6 +38,7 @@ class Orders {
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::StopReceiver& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::Follow& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::OfferLogs& command);
+  Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::SetDurability& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::SetAckCount& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::SetAckers& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order,
@@ -50,6 +51,8 @@ class Orders {
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::WaitAckers& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::Open& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::KillSessions& command);
+
+  Result<void> relax(const std::stop_token& stop, const wire::Order& order);
 
   /// Brings what mysqld says up to date, so that the answer carries the state after the order.
   void look_again(const std::stop_token& stop);

@@ -257,6 +257,10 @@ std::string line_of(const PinnedSetting& setting) {
 
 }  // namespace
 
+bool is_durability_setting(std::string_view name) {
+  return name == "sync_binlog" || name == "innodb_flush_log_at_trx_commit";
+}
+
 std::span<const PinnedSetting> pinned_settings() { return kPinned; }
 
 bool agrees(const PinnedSetting& setting, const std::optional<std::string>& actual) {

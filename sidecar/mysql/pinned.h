@@ -30,6 +30,9 @@ struct PinnedSetting {
   std::string_view reason;  ///< Half a sentence: why another value is refused.
 };
 
+/// Whether each commit is synced; what an order may relax for a while.
+[[nodiscard]] bool is_durability_setting(std::string_view name);
+
 /// In the order of my.cnf.
 [[nodiscard]] std::span<const PinnedSetting> pinned_settings();
 

@@ -61,10 +61,12 @@ bool flag_of(const Variables& variables, std::string_view name) {
   return text == "1" || text == "ON";
 }
 
-std::vector<std::string> drift_of(const Variables& variables) {
+/// Of the settings of durability, or of all others.
+std::vector<std::string> drift_of(const Variables& variables, bool durability) {
   std::vector<std::string> drift;
   for (const auto& setting : mysql::pinned_settings()) {
-    if (setting.compare == mysql::Compare::kNotShown) continue;
+    if (setting.compare == mysql::Compare::kNotShown || mysql::is_durability_setting(setting.name) != durability)
+      continue;
     const auto it = variables.find(setting.name);
     if (it == variables.end()) {
       drift.push_back(std::format("{} is missing", setting.name));
@@ -126,7 +128,8 @@ Result<wire::Sql> read_sql(SqlLease& sql) {
                   .gtid_purged = one_line(sets[0].text("purged")),
                   .semi_sync = semi_sync,
                   .channel = std::move(channel),
-                  .drift = drift_of(variables)};
+                  .drift = drift_of(variables, false),
+                  .relaxed = drift_of(variables, true)};
   for (const auto& other : others)
     state.drift.push_back(std::format("there is a second replication channel, {}", other));
   for (auto& dump : connections) state.dump_threads.push_back({std::move(dump.uuid), std::move(dump.host)});

@@ -106,9 +106,12 @@ struct Sql {
   Channel channel;
   std::vector<DumpThread> dump_threads;
   std::vector<ReplicationAccount> replication_accounts;
-  bool app_account = false;        ///< bootstrap.user exists.
-  bool clone_unlocked = false;     ///< The clone account may log in.
-  std::vector<std::string> drift;  ///< Pinned settings whose value is not the pinned one: "sync_binlog is 0, not 1".
+  bool app_account = false;     ///< bootstrap.user exists.
+  bool clone_unlocked = false;  ///< The clone account may log in.
+  std::vector<std::string>
+      drift;  ///< Pinned settings whose value is not the pinned one: "relay_log_purge is OFF, not ON".
+  /// Those of them that SetDurability changes, while it is by that order: "sync_binlog is 100, not 1".
+  std::vector<std::string> relaxed;
 
   friend bool operator==(const Sql&, const Sql&) = default;
 };
@@ -126,6 +129,8 @@ struct MemberState {
   std::int64_t revision = 0;      ///< Highest seen.
   std::int64_t opened_epoch = 0;  ///< Epoch at which this data directory was last opened for writes; 0: never.
   Hold hold = Hold::kNone;
+  /// Durability was relaxed by an order, and not all that was committed since is known to be on disk again.
+  bool relaxed = false;
   std::string uuid;  ///< server_uuid of this incarnation (chosen before the first start).
   std::int64_t server_id = 0;
   Directory directory = Directory::kUnknown;

@@ -93,6 +93,7 @@ void visit_fields(Visitor& visit, S& value) {
   visit("app_account", value.app_account);
   visit("clone_unlocked", value.clone_unlocked);
   visit("drift", value.drift);
+  visit("relaxed", value.relaxed);
 }
 
 template <class Visitor, Of<MemberState> S>
@@ -106,6 +107,7 @@ void visit_fields(Visitor& visit, S& value) {
   visit("revision", value.revision);
   visit("opened_epoch", value.opened_epoch);
   visit("hold", value.hold);
+  visit("relaxed", value.relaxed);
   visit("uuid", value.uuid);
   visit("server_id", value.server_id);
   visit("directory", value.directory);

@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, std::variant_size_v<Command>> kNames = {"
                                                                                "StopReceiver",
                                                                                "Follow",
                                                                                "OfferLogs",
+                                                                               "SetDurability",
                                                                                "SetAckCount",
                                                                                "SetAckers",
                                                                                "EnsureReplicationAccount",
@@ -98,6 +99,10 @@ template <class Visitor, Of<OfferLogs> S>
 void visit_fields(Visitor& visit, S& value) {
   visit("replica", value.replica);
   visit("set", value.set);
+}
+template <class Visitor, Of<SetDurability> S>
+void visit_fields(Visitor& visit, S& value) {
+  visit("relaxed", value.relaxed);
 }
 template <class Visitor, Of<SetAckCount> S>
 void visit_fields(Visitor& visit, S& value) {

@@ -45,6 +45,14 @@ struct OfferLogs {
   std::string replica;
   std::string set;
 };
+/// Relaxed: commits are synced to disk by and by, which a crash of mysqld cannot take back, but one of its host can.
+/// For a candidate that catches up while others hold everything. Refused on a server that is open, or may send acks.
+/// Noted in the epoch file before anything is changed; once the host was booted after that, mysqld is never started
+/// again here. Not relaxed: each commit is synced again, all earlier ones are on disk, the settings were read back, and
+/// the note is taken back. kRetry, and still relaxed, when a transaction takes longer than 5 s to end.
+struct SetDurability {
+  bool relaxed = false;
+};
 /// rpl_semi_sync_source_enabled / _wait_for_replica_count. wait_for_count 0 turns semi-sync off.
 struct SetAckCount {
   std::int64_t wait_for_count = 0;
@@ -92,9 +100,9 @@ struct Open {
 /// Kills client sessions (not Baton's, not replication). For members that are not the primary.
 struct KillSessions {};
 
-using Command = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, OfferLogs, SetAckCount,
-                             SetAckers, EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount, AllowClone,
-                             WaitApplied, WaitAckers, Open, KillSessions>;
+using Command = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, OfferLogs, SetDurability,
+                             SetAckCount, SetAckers, EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount,
+                             AllowClone, WaitApplied, WaitAckers, Open, KillSessions>;
 
 /// POST /v1/orders. Refused (kUnsafe, with the numbers held) when (epoch, revision) is below the highest seen.
 struct Order {

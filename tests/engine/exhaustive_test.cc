@@ -40,6 +40,21 @@ World healthy(int acks) {
   return world;
 }
 
+/// With replicas that have received much and applied little of it; where one ack is enough, one of them only half of
+/// it.
+World lagging(int acks) {
+  World world = healthy(acks);
+  for (const int i : {1, 2}) world.members.at(static_cast<std::size_t>(i)).applies = false;
+  world.write(1500);
+  world.members.at(2).frozen = acks == 1;
+  world.write(1500);
+  world.members.at(2).frozen = false;
+  for (const int i : {1, 2}) world.members.at(static_cast<std::size_t>(i)).applies = true;
+  world.apply_at_most = 300;
+  EXPECT_TRUE(world.is_open());
+  return world;
+}
+
 void expect_told(const World& world, const Driver& driver, const std::string& what) {
   ASSERT_TRUE(world.violations().empty()) << what << ": " << shorten(world.violations().front());
   const engine::Decision& last = driver.last();
@@ -86,8 +101,7 @@ int play(const World& start, const std::vector<Strike>& strikes) {
   return actions;
 }
 
-void play_all(int acks) {
-  const World start = healthy(acks);
+void play_all(const World& start) {
   const std::vector<Fault> all = faults();
   const int points = play(start, {});
   for (const Fault& first : all) {
@@ -98,8 +112,7 @@ void play_all(int acks) {
   }
 }
 
-void play_pairs(int acks) {
-  const World start = healthy(acks);
+void play_pairs(const World& start) {
   const std::vector<Fault> all = faults();
   const int points = play(start, {});
   for (const Fault& first : all) {
@@ -113,10 +126,32 @@ void play_pairs(int acks) {
   }
 }
 
-TEST(Exhaustive, AnyOneFaultAtAnyPointOfAFailoverLosesNothingWithOneAck) { play_all(1); }
-TEST(Exhaustive, AnyOneFaultAtAnyPointOfAFailoverLosesNothingWithTwoAcks) { play_all(2); }
-TEST(Exhaustive, AnyTwoFaultsAtAnyPointOfAFailoverLoseNothingWithOneAck) { play_pairs(1); }
-TEST(Exhaustive, AnyTwoFaultsAtAnyPointOfAFailoverLoseNothingWithTwoAcks) { play_pairs(2); }
+TEST(Exhaustive, AnyOneFaultAtAnyPointOfAFailoverLosesNothingWithOneAck) { play_all(healthy(1)); }
+TEST(Exhaustive, AnyOneFaultAtAnyPointOfAFailoverLosesNothingWithTwoAcks) { play_all(healthy(2)); }
+TEST(Exhaustive, AnyOneFaultWhileARelaxedCandidateCatchesUpLosesNothingWithOneAck) { play_all(lagging(1)); }
+TEST(Exhaustive, AnyOneFaultWhileARelaxedCandidateCatchesUpLosesNothingWithTwoAcks) { play_all(lagging(2)); }
+TEST(Exhaustive, AnyTwoFaultsAtAnyPointOfAFailoverLoseNothingWithOneAck) { play_pairs(healthy(1)); }
+TEST(Exhaustive, AnyTwoFaultsAtAnyPointOfAFailoverLoseNothingWithTwoAcks) { play_pairs(healthy(2)); }
+TEST(Exhaustive, AnyTwoFaultsWhileARelaxedCandidateCatchesUpLoseNothingWithOneAck) { play_pairs(lagging(1)); }
+TEST(Exhaustive, AnyTwoFaultsWhileARelaxedCandidateCatchesUpLoseNothingWithTwoAcks) { play_pairs(lagging(2)); }
+
+TEST(Exhaustive, ALaggingCandidateIsRelaxedAtAll) {
+  for (const int acks : {1, 2}) {
+    World world = lagging(acks);
+    world.kill_mysqld(0);
+    Driver driver(world);
+    int relaxed = 0;
+    int restored = 0;
+    driver.tell = [&](const std::string& line) {
+      relaxed += line.contains("relax the durability of shop-1") ? 1 : 0;
+      restored += line.contains("restore the durability of shop-1") ? 1 : 0;
+    };
+    EXPECT_TRUE(driver.settle());
+    EXPECT_TRUE(world.is_open());
+    EXPECT_EQ(relaxed, 1);
+    EXPECT_EQ(restored, 1);
+  }
+}
 
 }  // namespace
 }  // namespace baton::test

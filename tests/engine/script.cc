@@ -109,6 +109,7 @@ const std::map<std::string, Command>& commands() {
       {"scale", [](const Stage& s) { s.world.spec.replicas = s.arguments.number(0); }},
       {"acks", [](const Stage& s) { s.world.spec.acks = s.arguments.number(0); }},
       {"load", [](const Stage& s) { s.world.load = s.arguments.has("on"); }},
+      {"apply-at-most", [](const Stage& s) { s.world.apply_at_most = s.arguments.number(0); }},
       {"force", [](const Stage& s) { s.world.forced = Ordinal{s.arguments.number(0)}; }},
       {"strict", [](const Stage& s) { s.world.spec.strict_relay_log = true; }},
   };

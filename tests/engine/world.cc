@@ -26,6 +26,22 @@ bool open_now(const Member& member) { return running(member) && !member.pod->rea
 /// What binlogs and relay logs hold.
 GtidSet files_of(const Volume& volume) { return volume.log.united(volume.retrieved).united(volume.kept); }
 
+/// The first `most` transactions of a set; all of it for 0.
+GtidSet first_of(const GtidSet& set, int most) {
+  if (most == 0) return set;
+  GtidSet result;
+  std::int64_t left = most;
+  for (const auto& [source, intervals] : set.sources()) {
+    for (const GtidInterval& interval : intervals) {
+      if (left <= 0) return result;
+      const std::int64_t last = std::min(interval.last, interval.first + left - 1);
+      result.add(source, {interval.first, last});
+      left -= last - interval.first + 1;
+    }
+  }
+  return result;
+}
+
 int real_count(const Pod& pod) { return pod.source_enabled ? pod.wait_for_count : 0; }
 
 }  // namespace
@@ -95,6 +111,12 @@ void World::reboot_node(int i) {
   Member& member = members.at(static_cast<std::size_t>(i));
   end_process(member, "");
   ++member.boot;
+  if (member.volume.relaxed) {
+    // What was committed without a sync is gone, from the binlog or from the tables.
+    Volume& volume = member.volume;
+    volume.untrusted = true;
+    volume.log = volume.executed = volume.retrieved = GtidSet();
+  }
   check();
 }
 
@@ -121,6 +143,11 @@ void World::heal() {
   for (Member& member : members) {
     member.heard = member.returns = member.applies = member.volume.starts = member.volume.readable = true;
     member.frozen = false;
+    if (!member.volume.untrusted) continue;
+    // A person deletes claim and pod.
+    delete_pod(static_cast<int>(&member - members.data()), false);
+    member.line.reset();
+    new_volume(member);
   }
 }
 
@@ -200,6 +227,12 @@ void World::fetch(Member& member, Member& source) {
   receive(member, source, files_of(source.volume).intersected(source.pod->offered));
 }
 
+void World::apply_received(Member& member) const {
+  Volume& volume = member.volume;
+  volume.executed = volume.executed.united(first_of(volume.retrieved.minus(volume.executed), apply_at_most));
+  volume.log = volume.log.united(volume.executed.intersected(volume.retrieved));
+}
+
 void World::replicate() {
   for (Member& member : members) {
     if (!running(member) || member.pod->receiver == Thread::kStopped) continue;
@@ -217,8 +250,7 @@ void World::replicate() {
     if (!running(member) || !member.applies || member.pod->applier == Thread::kStopped) continue;
     // An applier's commits wait for acks too.
     if (std::ssize(ackers_of(member)) < real_count(*member.pod)) continue;
-    member.volume.executed = member.volume.executed.united(member.volume.retrieved);
-    member.volume.log = member.volume.log.united(member.volume.retrieved);
+    apply_received(member);
   }
   for (Member& member : members) commit_waiting(member);
 }
@@ -247,6 +279,10 @@ void World::run_process(Member& member) {
   Pod& pod = *member.pod;
   Volume& volume = member.volume;
   if (pod.process == Process::kCloning) return finish_clone(member);
+  if (volume.untrusted) {
+    pod.start_error = "it was relaxed when its host crashed";
+    return;
+  }
   if (pod.process == Process::kNotRunning) {
     pod.log_read = has_data(volume) && volume.readable;
     if (has_data(volume) && !volume.held) pod.process = Process::kStarting;
@@ -315,7 +351,8 @@ engine::Server World::server_of(const Member& member) const {
                         .replication_accounts = {},
                         .app_account = member.volume.app_account,
                         .clone_unlocked = member.volume.clone_unlocked,
-                        .drift = {}};
+                        .drift = {},
+                        .relaxed = pod.relaxed};
   for (const Member& other : members) {
     if (connected(other, member)) server.dump_threads.push_back({other.volume.uuid, other.pod->address});
   }
@@ -329,11 +366,12 @@ engine::Report World::report_of(const Member& member) const {
   const Volume& volume = member.volume;
   engine::Report report{.uuid = volume.uuid,
                         .pod_uid = pod.uid,
-                        .boot_id = BootId(std::format("boot-{}", member.boot)),
+                        .boot_id = boot_of(member),
                         .held_epoch = volume.held_epoch,
                         .held_revision = volume.held_revision,
                         .opened_epoch = volume.opened_epoch,
                         .held = volume.held,
+                        .relaxed = volume.relaxed,
                         .directory = volume.directory,
                         .process = pod.process,
                         .terminating = false,
@@ -347,6 +385,13 @@ engine::Report World::report_of(const Member& member) const {
                         .offered_to = pod.offered_to,
                         .offered = pod.offered,
                         .busy = {}};
+  if (volume.untrusted) {
+    // As for an epoch file that cannot be trusted.
+    return {.pod_uid = pod.uid,
+            .boot_id = report.boot_id,
+            .process = engine::Process::kNotRunning,
+            .start_error = pod.start_error};
+  }
   if (pod.process == Process::kRunning) report.server = server_of(member);
   if (pod.process == Process::kNotRunning && pod.log_read) report.dead_log = files_of(volume);
   if (pod.process == Process::kNotRunning && !volume.readable) report.dead_log_error = "an event is cut short";
@@ -358,7 +403,11 @@ engine::Identity World::identity_of(const Member& member) const {
   return {.ordinal = Ordinal{ordinal},
           .uuid = member.volume.uuid,
           .pod_uid = member.pod ? member.pod->uid : PodUid{},
-          .boot_id = BootId(std::format("boot-{}", member.boot))};
+          .boot_id = boot_of(member)};
+}
+
+BootId World::boot_of(const Member& member) const {
+  return BootId(std::format("boot-{}-{}", &member - members.data(), member.boot));
 }
 
 engine::ObservedCluster World::observe() {
@@ -366,7 +415,8 @@ engine::ObservedCluster World::observe() {
   for (std::size_t i = 0; i < members.size(); ++i) {
     Member& member = members[i];
     if (member.pod && member.heard) {
-      if (member.line && member.line->uuid != member.volume.uuid) departed_[member.line->uuid.get()] = *member.line;
+      const bool known = member.line && !member.line->uuid.get().empty();
+      if (known && member.line->uuid != member.volume.uuid) departed_[member.line->uuid.get()] = *member.line;
       member.line = report_of(member);
       const bool down = member.line->process == Process::kNotRunning;
       member.down_since = down ? std::optional(member.down_since.value_or(now_)) : std::nullopt;
@@ -430,7 +480,26 @@ engine::Decision World::decide() {
   if (recorded.current_primary) must(recorded.current_primary->ordinal, "the primary");
   const bool open_or_told = decision.state == engine::ClusterState::kHealthy || !decision.message.empty();
   if (!open_or_told) broken("a decision without a sentence");
+  check_relaxing(decision);
   return decision;
+}
+
+/// Whoever is told to relax is not needed by anybody who was promised anything.
+void World::check_relaxing(const engine::Decision& decision) {
+  for (const engine::Step& step : decision.steps) {
+    const auto* order = std::get_if<engine::SetDurability>(&step);
+    if (order == nullptr || !order->relaxed) continue;
+    GtidSet others;
+    for (const Member& other : members) {
+      const bool is_other = &other != &members.at(static_cast<std::size_t>(order->on.get()));
+      if (is_other && other.pod && other.heard && !other.volume.relaxed)
+        others = others.united(files_of(other.volume)).united(other.volume.executed);
+    }
+    if (!others.contains(acknowledged_)) {
+      broken(std::format("I7: shop-{} is to be relaxed, and no other member holds {}", order->on,
+                         acknowledged_.minus(others).to_string()));
+    }
+  }
 }
 
 /// A person did without what no log holds: it is not owed any more.
@@ -446,6 +515,12 @@ void World::write_record(const engine::RecordChange& change) {
       std::ranges::any_of(recorded.ackers, [&](const engine::Identity& acker) { return !next.is_acker(acker.uuid); });
   const bool moved = recorded.current_primary && next.current_primary != recorded.current_primary;
   const bool floor_due = removed || moved || next.ack_count > recorded.ack_count;
+  if (moved) {
+    for (const Member& member : members) {
+      if (member.volume.uuid == next.current_primary->uuid && member.volume.relaxed)
+        broken("I7: the choice is recorded while the new primary is relaxed");
+    }
+  }
   if (moved && (forced || !next.failover->given_up.empty())) give_up(next.floor);
   if (floor_due && !next.floor.contains(acknowledged_)) {
     broken(std::format("I3: '{}' leaves acknowledged {} out of the floor", change.why,
@@ -491,6 +566,7 @@ void World::check() {
     if (std::ssize(ackers) >= real_count(*member.pod)) ++able;
     if (!recorded.current_primary || recorded.current_primary->uuid != member.volume.uuid) continue;
     for (const Member* acker : ackers) {
+      if (acker->volume.relaxed) broken(std::format("I7: {} acknowledges while relaxed", acker->volume.uuid));
       if (std::ranges::find(recorded.ackers, identity_of(*acker)) == recorded.ackers.end() &&
           !recorded.is_acker(acker->volume.uuid)) {
         broken(std::format("I3: acks of {} count, but it is not in A", acker->volume.uuid));
@@ -509,6 +585,7 @@ void World::check() {
 std::string World::admit(Member& member) {
   if (!member.pod || !member.heard) return "not reached";
   Volume& volume = member.volume;
+  if (volume.untrusted) return "its data cannot be trusted";
   const auto wanted = std::pair(recorded.epoch, recorded.revision);
   if (wanted < std::pair(volume.held_epoch, volume.held_revision)) return "below the highest seen";
   volume.held_epoch = recorded.epoch;
@@ -559,6 +636,7 @@ struct World::Orders {
     const Member& source = world.members.at(static_cast<std::size_t>(s.source.get()));
     if (!running(member) || !source.pod) return "mysqld does not run";
     if (member.volume.open_mark || !member.pod->read_only) return "it is open";
+    if (s.acks && member.volume.relaxed) return "its durability is relaxed";
     if (source.pod->address == member.pod->address) return "a server cannot follow itself";
     member.volume.source = source.pod->address;
     member.volume.from_logs = false;
@@ -582,6 +660,13 @@ struct World::Orders {
     member.pod->replica_enabled = false;
     member.pod->receiver = Thread::kConnecting;
     member.pod->applier = Thread::kRunning;
+    return {};
+  }
+  std::string operator()(const engine::SetDurability& s) const {
+    if (!running(member)) return "mysqld does not run";
+    if (s.relaxed && (member.volume.open_mark || !member.pod->read_only)) return "it is open";
+    if (s.relaxed && member.pod->replica_enabled && member.pod->receiver != Thread::kStopped) return "it may send acks";
+    member.volume.relaxed = member.pod->relaxed = s.relaxed;
     return {};
   }
   std::string operator()(const engine::SetAckCount& s) const {
@@ -630,6 +715,7 @@ struct World::Orders {
   std::string operator()(const engine::Open& s) const {
     Volume& volume = member.volume;
     if (!running(member)) return "mysqld does not run";
+    if (volume.relaxed) return "its durability is relaxed";
     if (!volume.executed.contains(s.target)) return "the target is missing";
     if (!volume.executed.contains(volume.retrieved)) return "received but not applied";
     if (!volume.executed.contains(world.acknowledged_)) {
@@ -678,7 +764,7 @@ std::string World::fingerprint() const {
         std::format("|{} {} {} {} {} {} {} {}", v.uuid, static_cast<int>(v.directory), v.log.to_string(),
                     v.executed.to_string(), v.retrieved.to_string(), v.from_logs ? "logs" : v.source, v.held, m.role);
     for (const auto& [uuid, locked] : v.accounts) text += std::format(" {}{}", uuid, locked);
-    text += std::format(" {} {}", v.app_account, v.clone_unlocked);
+    text += std::format(" {} {} {} {}", v.app_account, v.clone_unlocked, v.relaxed, v.untrusted);
     if (!m.pod) continue;
     const Pod& p = *m.pod;
     text += std::format(" {} {}", p.offered_to, p.offered.to_string());

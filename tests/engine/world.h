@@ -26,6 +26,8 @@ struct Volume {
   Epoch opened_epoch{0};
   bool open_mark = false;  ///< Opened, and mysqld has not ended since.
   bool held = false;
+  bool relaxed = false;    ///< By an order; until all that was committed since is on disk.
+  bool untrusted = false;  ///< Its host crashed meanwhile: the sidecar starts nothing and tells nothing of it.
   std::map<std::string, bool> accounts;  ///< uuid to "is locked".
   bool app_account = false;
   bool clone_unlocked = false;
@@ -47,6 +49,7 @@ struct Pod {
   int wait_for_count = 0;
   bool replica_enabled = false;
   bool replica_active = false;
+  bool relaxed = false;  ///< What mysqld's settings say: a new mysqld is strict.
   engine::Thread receiver = engine::Thread::kStopped;
   engine::Thread applier = engine::Thread::kStopped;
   std::optional<Ordinal> clone_donor;
@@ -85,6 +88,7 @@ class World {
   bool void_by_hand = false;      ///< Somebody else lowered W: the record is wrong until it says so.
   std::optional<Ordinal> forced;  ///< A person's word: that member is given up.
   bool load = false;              ///< With every tick each open member gets a write.
+  int apply_at_most = 0;          ///< Transactions that an applier applies at a time; 0: all that it has.
 
   // Faults and their end.
   void kill_mysqld(int i);
@@ -119,6 +123,7 @@ class World {
   void broken(std::string sentence);
   void check();
   void check_provable();
+  void check_relaxing(const engine::Decision& decision);
   void note_watermark(const engine::ObservedCluster& observed, engine::ClusterState state);
   void give_up(const GtidSet& kept);
   void end_process(Member& member, std::string exit);
@@ -126,6 +131,7 @@ class World {
   void run_process(Member& member);
   void finish_clone(Member& member);
   void replicate();
+  void apply_received(Member& member) const;
   void receive(Member& member, Member& source, const GtidSet& sent);
   void fetch(Member& member, Member& source);
   void commit_waiting(Member& member);
@@ -136,6 +142,8 @@ class World {
   [[nodiscard]] engine::Report report_of(const Member& member) const;
   [[nodiscard]] engine::Server server_of(const Member& member) const;
   [[nodiscard]] engine::Identity identity_of(const Member& member) const;
+  /// Each member has a host of its own.
+  [[nodiscard]] BootId boot_of(const Member& member) const;
   void transact(Member& member, bool binlogged);
   std::string admit(Member& member);
 

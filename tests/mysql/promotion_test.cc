@@ -72,9 +72,8 @@ TEST_F(PromotionTest, HalfATransactionHoldsNoLocksOnceItIsOpen) {
   const auto before = bytes_of_relay_logs(folder);
   auto writing = std::async(std::launch::async, [&] {
     return primary.server->connect()->run(
-        never_,
-        "INSERT INTO app_db.big WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)"
-        " SELECT i, REPEAT('x', 1000000) FROM n");
+        {"INSERT INTO app_db.big WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)"
+         " SELECT i, REPEAT('x', 1000000) FROM n"});
   });
   // 100 MB; the primary dies when some have come.
   while (bytes_of_relay_logs(folder) < before + 5'000'000) std::this_thread::yield();

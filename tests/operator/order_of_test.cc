@@ -32,6 +32,16 @@ TEST(OrderOf, WhatComesFromLogsComesFromThePortOfLogsAndSendsNoAcks) {
   EXPECT_FALSE(follow->acks);
 }
 
+TEST(OrderOf, DurabilityIsRelaxedAndRestoredByTheSameOrder) {
+  for (const bool relaxed : {true, false}) {
+    const auto order = order_of(engine::SetDurability{Ordinal(1), relaxed}, plan_of_two());
+    ASSERT_TRUE(order.has_value()) << order.error().what;
+    const auto* durability = std::get_if<wire::SetDurability>(&order->command);
+    ASSERT_NE(durability, nullptr);
+    EXPECT_EQ(durability->relaxed, relaxed);
+  }
+}
+
 TEST(OrderOf, AnOfferNamesTheReplicaAndTheSet) {
   const auto set = GtidSet::parse("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-9").value();
   const auto order = order_of(engine::OfferLogs{Ordinal(0), ServerUuid("b"), set}, plan_of_two());

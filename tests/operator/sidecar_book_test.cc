@@ -60,6 +60,23 @@ TEST_F(SidecarBookTest, UnchangedLinesOnlyMoveTheTime) {
   EXPECT_EQ(only(kStart + milliseconds(500))->heard_at, kStart + milliseconds(500));
 }
 
+TEST_F(SidecarBookTest, RelaxedIsWhatWasOrderedAndWhatTheServerSays) {
+  auto state = replica(1);
+  hear(state, kStart);
+  EXPECT_FALSE(only(kStart)->line->report.relaxed);
+  EXPECT_FALSE(only(kStart)->line->report.server->relaxed);
+  state = replica(2);
+  state.relaxed = true;
+  EXPECT_EQ(hear(state, kStart), News::kChange);
+  EXPECT_TRUE(only(kStart)->line->report.relaxed);
+  EXPECT_FALSE(only(kStart)->line->report.server->relaxed) << "a mysqld that was started anew is strict";
+  state = replica(3);
+  state.relaxed = true;
+  state.sql->relaxed = {"sync_binlog is 100, not 1"};
+  EXPECT_EQ(hear(state, kStart), News::kChange);
+  EXPECT_TRUE(only(kStart)->line->report.server->relaxed);
+}
+
 TEST_F(SidecarBookTest, GtidSetsAloneAreProgress) {
   hear(replica(1), kStart);
   auto later = replica(2);

@@ -20,8 +20,9 @@ GtidSet set_of(const std::string& numbers) { return GtidSet::parse(kUuid + numbe
 
 /// A machine with a hand-driven clock; every save succeeds at once unless told otherwise.
 struct Bench {
-  explicit Bench(EpochRecord record)
-      : machine({.member = "shop-0", .pod_uid = "uid", .boot_id = {}, .sidecar_id = {}}, std::move(record)) {}
+  explicit Bench(EpochRecord record, std::string boot_id = "boot")
+      : machine({.member = "shop-0", .pod_uid = "uid", .boot_id = std::move(boot_id), .sidecar_id = {}},
+                std::move(record)) {}
 
   static EpochRecord record_of(Directory directory) {
     EpochRecord record;
@@ -72,6 +73,73 @@ struct Bench {
   bool scanned = false;
   int saves = 0;
 };
+
+wire::Sql relaxed_sql() {
+  wire::Sql sql;
+  sql.relaxed = {"sync_binlog is 100, not 1"};
+  return sql;
+}
+
+TEST(MemberMachine, RelaxedSettingsAreDriftUnlessTheyAreOrdered) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  bench.run(bench.machine.on_sql(relaxed_sql(), bench.now));
+  EXPECT_EQ(bench.state().sql->drift, relaxed_sql().relaxed);
+  EXPECT_TRUE(bench.state().sql->relaxed.empty());
+  auto marked = bench.machine.mark_relaxed();
+  ASSERT_TRUE(marked);
+  EXPECT_TRUE(marked->save) << "on disk before the settings change";
+  EXPECT_FALSE(bench.state().relaxed) << "not told before it is";
+  bench.run(*std::move(marked));
+  EXPECT_TRUE(bench.state().relaxed);
+  bench.run(bench.machine.on_sql(relaxed_sql(), bench.now));
+  EXPECT_TRUE(bench.state().sql->drift.empty());
+  EXPECT_EQ(bench.state().sql->relaxed, relaxed_sql().relaxed);
+  EXPECT_TRUE(bench.machine.mark_relaxed()->none()) << "once is enough";
+  bench.run(bench.machine.mark_restored());
+  EXPECT_FALSE(bench.state().relaxed);
+  EXPECT_EQ(bench.machine.record()->relaxed_on, "");
+}
+
+TEST(MemberMachine, AnOpenServerIsNotRelaxed) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  bench.run(bench.machine.mark_open(1));
+  EXPECT_EQ(bench.machine.mark_relaxed().error().kind, ErrorKind::kUnsafe);
+  Bench nowhere(Bench::record_of(Directory::kCloned), "");
+  EXPECT_EQ(nowhere.machine.mark_relaxed().error().kind, ErrorKind::kUnsafe) << "the host's boot is not known";
+}
+
+TEST(MemberMachine, TheEndOfMysqldAloneTakesNothingBack) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  bench.run(*bench.machine.mark_relaxed());
+  EXPECT_EQ(bench.exit(10, SIGKILL), std::vector{kStart});
+  EXPECT_TRUE(bench.state().relaxed) << "what was committed before is not known to be on disk";
+  Bench fresh(*bench.machine.record());
+  fresh.bring_up(11);
+  EXPECT_TRUE(fresh.state().relaxed) << "nor for a fresh sidecar";
+}
+
+TEST(MemberMachine, AHostThatWasBootedMeanwhileLeavesNothingToTrust) {
+  for (const std::string boot : {"another boot", ""}) {
+    EpochRecord record = Bench::record_of(Directory::kCloned);
+    record.relaxed_on = "boot";
+    Bench bench(record, boot);
+    bench.run(bench.machine.on_process_list(std::nullopt, bench.now));
+    EXPECT_TRUE(bench.run(bench.machine.on_gate_idle(bench.now)).empty()) << "never started";
+    bench.now += std::chrono::minutes(1);
+    EXPECT_TRUE(bench.run(bench.machine.on_tick(bench.now)).empty());
+    EXPECT_EQ(bench.state().process, Process::kNotRunning);
+    EXPECT_TRUE(bench.state().start_error.contains("rebuild this member")) << bench.state().start_error;
+    EXPECT_FALSE(bench.scanned) << "its logs prove nothing";
+    EXPECT_FALSE(bench.state().logs_readable);
+    EXPECT_EQ(bench.state().logs_error, bench.state().start_error);
+    bench.machine.set_servable(kUuid + ":1-5");
+    EXPECT_EQ(bench.state().servable, "");
+    EXPECT_EQ(bench.machine.admit(bench.order(9, 9)).error().kind, ErrorKind::kCorrupt);
+  }
+}
 
 TEST(MemberMachine, WhatAServerSaidLongAgoIsNotItsWordAnyMore) {
   Bench bench(Bench::record_of(Directory::kCloned));

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <fstream>
 #include <future>
+#include <sstream>
 
 #include "engine/gtid/gtid_set.h"
 
@@ -112,6 +114,75 @@ TEST(PodTest, SidecarMayDieWhileMysqldLives) {
   EXPECT_EQ(pod.state().hold, Hold::kNone) << "it was not open";
   pod.start_gate();
   ASSERT_TRUE(pod.wait_state(is_running)) << "a replica is started without an order";
+}
+
+bool is_relaxed(const wire::MemberState& state) { return state.relaxed; }
+
+/// The answer to an order that is refused.
+std::string refusal(Pod& pod, const wire::Command& command) {
+  const auto answer = pod.give(command);
+  return answer ? answer->error_kind : answer.error().what;
+}
+
+TEST(PodTest, RelaxedDurabilityIsRememberedAndRestored) {
+  Pod pod("shop-0");
+  start(pod);
+  ASSERT_TRUE(pod.wait_state(is_down));
+  pod.must(wire::Initialize{.uuid = pod.state().uuid});
+  const auto relaxed = pod.must(wire::SetDurability{.relaxed = true});
+  EXPECT_TRUE(relaxed.relaxed);
+  EXPECT_EQ(relaxed.sql->relaxed.size(), 2U);
+  EXPECT_TRUE(relaxed.sql->drift.empty()) << relaxed.sql->drift.front();
+  EXPECT_EQ(refusal(pod, wire::Open{.target = ""}), "Unsafe");
+  EXPECT_EQ(refusal(pod, wire::Follow{.host = "127.0.0.1", .port = 1, .source_uuid = "x", .acks = true}), "Unsafe");
+
+  // mysqld's end, and the sidecar's, take nothing back; mysqld starts strict, and what was before is not known to be
+  // on disk.
+  ::kill(pod.mysqld_pid(), SIGKILL);
+  ASSERT_TRUE(pod.wait_state([&](const auto& s) { return is_running(s) && s.sql && s.unordered_ends == 1; }));
+  EXPECT_TRUE(pod.state().relaxed);
+  EXPECT_TRUE(pod.state().sql->relaxed.empty());
+  EXPECT_EQ(pod.must(wire::SetDurability{.relaxed = true}).sql->relaxed.size(), 2U);
+  pod.kill_sidecar();
+  pod.start_sidecar();
+  ASSERT_TRUE(pod.wait_state([](const auto& s) { return is_running(s) && is_relaxed(s) && s.sql; }));
+
+  const auto restored = pod.must(wire::SetDurability{.relaxed = false});
+  EXPECT_FALSE(restored.relaxed);
+  EXPECT_TRUE(restored.sql->relaxed.empty());
+  EXPECT_EQ(pod.sql().value("SELECT CONCAT(@@sync_binlog, @@innodb_flush_log_at_trx_commit)").value_or("?"), "11");
+  // By nobody's order it is drift.
+  ASSERT_TRUE(pod.sql().run({"SET GLOBAL sync_binlog=0"}));
+  EXPECT_TRUE(pod.wait_state([](const auto& s) { return s.sql && s.sql->drift.size() == 1; }));
+  EXPECT_TRUE(pod.must(wire::SetDurability{.relaxed = false}).sql->drift.empty());
+  pod.must(wire::SetAckCount{.wait_for_count = 0});
+  pod.must(wire::Open{.target = ""});
+  EXPECT_EQ(refusal(pod, wire::SetDurability{.relaxed = true}), "Unsafe");
+  EXPECT_FALSE(pod.state().relaxed);
+}
+
+TEST(PodTest, AHostThatWasBootedWhileItWasRelaxedLeavesNothingToTrust) {
+  Pod pod("shop-0");
+  start(pod);
+  ASSERT_TRUE(pod.wait_state(is_down));
+  pod.must(wire::Initialize{.uuid = pod.state().uuid});
+  const std::string boot = pod.must(wire::SetDurability{.relaxed = true}).boot_id;
+  pod.gate().kill();
+  pod.kill_sidecar();
+  const auto file = pod.folder() / "volume" / "baton" / "epoch.json";
+  std::stringstream text;
+  text << std::ifstream(file).rdbuf();
+  std::string record = text.str();
+  const auto at = record.find(boot);
+  ASSERT_NE(at, std::string::npos) << record;
+  std::ofstream(file) << record.replace(at, boot.size(), "another");
+  start(pod);
+  ASSERT_TRUE(
+      pod.wait_state([](const auto& s) { return is_down(s) && s.start_error.contains("rebuild this member"); }));
+  EXPECT_EQ(refusal(pod, wire::Permit{}), "Corrupt");
+  EXPECT_TRUE(is_down(pod.state()));
+  EXPECT_FALSE(pod.state().logs_readable);
+  EXPECT_EQ(pod.state().servable, "");
 }
 
 TEST(PodTest, ReplicaIsEndedInOrder) {

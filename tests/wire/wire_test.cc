@@ -21,6 +21,7 @@ MemberState full_state() {
           .revision = 9,
           .opened_epoch = 2,
           .hold = Hold::kCrashedPrimary,
+          .relaxed = true,
           .uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562",
           .server_id = 4'294'967'295,
           .directory = Directory::kCloned,
@@ -56,7 +57,8 @@ MemberState full_state() {
                      .replication_accounts = {{.uuid = "p", .locked = true}, {.uuid = "q", .locked = false}},
                      .app_account = true,
                      .clone_unlocked = true,
-                     .drift = {"sync_binlog is 0, not 1"}},
+                     .drift = {"relay_log_purge is OFF, not ON"},
+                     .relaxed = {"sync_binlog is 100, not 1"}},
           .sql_error = "slow",
           .logs_readable = true,
           .logs_gtid_set = "a:1-6",
@@ -78,8 +80,8 @@ TEST(MemberStateWire, EveryFieldComesBack) {
 
 TEST(MemberStateWire, EveryFieldIsWrittenOnce) {
   const auto json = nlohmann::json::parse(to_line(full_state()));
-  EXPECT_EQ(json.size(), 27U);
-  EXPECT_EQ(json["sql"].size(), 13U);
+  EXPECT_EQ(json.size(), 28U);
+  EXPECT_EQ(json["sql"].size(), 14U);
   EXPECT_EQ(json["sql"]["channel"].size(), 8U);
   EXPECT_EQ(json["sql"]["semi_sync"].size(), 7U);
   EXPECT_EQ(json["hold"], "CrashedPrimary");
@@ -154,6 +156,7 @@ std::vector<Command> every_command() {
           StopReceiver{},
           Follow{.host = "h", .port = 3308, .source_uuid = "s", .acks = true},
           OfferLogs{.replica = "r", .set = "a:1-5"},
+          SetDurability{.relaxed = true},
           SetAckCount{.wait_for_count = 2},
           SetAckers{.replicas = {"a", "b"}},
           EnsureReplicationAccount{.uuid = "u"},

@@ -1,0 +1,57 @@
+#include <format>
+
+#include "sidecar/mysql/server_admin.h"
+#include "sidecar/mysql/server_state.h"
+
+namespace baton::sidecar {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLongestCommit = 5s;
+
+Result<GtidSet> read_owned(SqlLease& sql) {
+  TRY(owned, sql.value("SELECT @@global.gtid_owned"));
+  return GtidSet::parse_owned(owned);
+}
+
+/// Who began to commit before the settings were strict may have passed the place where it would have synced. A
+/// replica's transaction owns its GTID from its first statement to the end of its commit.
+Result<void> await_commits_under_way(SqlLease& sql) {
+  TRY(began, read_owned(sql));
+  GtidSet left;
+  const auto ended = look_until(sql.stop(), kLongestCommit, 5ms, [&] -> Result<bool> {
+    TRY(owned, read_owned(sql));
+    left = owned.intersected(began);
+    return left.empty();
+  });
+  if (!ended) return std::unexpected(ended.error());
+  if (*ended) return {};
+  return fail(ErrorKind::kRetry, "{} began while durability was relaxed and has not ended yet", left.to_string());
+}
+
+}  // namespace
+
+Result<void> ServerAdmin::relax_durability(const std::stop_token& stop) {
+  TRY(sql, work_.take(stop));
+  // Not 0 and 0: then the end of mysqld alone would lose commits, and at the end all of the binary log would be left to
+  // be synced. The redo log is synced once a second.
+  return sql.run("SET GLOBAL sync_binlog=100, GLOBAL innodb_flush_log_at_trx_commit=2");
+}
+
+Result<void> ServerAdmin::restore_durability(const std::stop_token& stop) {
+  TRY(sql, work_.take(stop));
+  TRY_VOID(sql.run("SET GLOBAL sync_binlog=1, GLOBAL innodb_flush_log_at_trx_commit=1"));
+  TRY_VOID(await_commits_under_way(sql));
+  // Writes and syncs the redo log whatever the settings (ha_innodb.cc, innobase_flush_logs).
+  return sql.run("FLUSH LOCAL ENGINE LOGS");
+}
+
+Result<void> ServerAdmin::verify_durability(const std::stop_token& stop) {
+  TRY(sql, work_.take(stop));
+  TRY(state, read_sql(sql));
+  if (state.relaxed.empty()) return {};
+  return fail(ErrorKind::kRetry, "durability is not restored: {}", state.relaxed.front());
+}
+
+}  // namespace baton::sidecar
