@@ -141,6 +141,28 @@ Result<void> check_source(SqlLease& sql, const wire::Follow& order) {
               order.source_uuid);
 }
 
+/// The source may have died in the middle of a transaction. The applier then holds its locks and waits for the rest,
+/// and STOP REPLICA waits a minute for the applier (sql/rpl_replica.cc, sql_slave_killed; seen on 9.7.4). Killing the
+/// thread rolls it back at once. For when the receiver is stopped and all that was received whole is applied.
+Result<void> end_half_transactions(SqlLease& sql) {
+  TRY(rows, sql.query("SELECT t.PROCESSLIST_ID AS id FROM performance_schema.replication_applier_status_by_worker AS w"
+                      " JOIN performance_schema.threads AS t USING (THREAD_ID)"
+                      " WHERE w.CHANNEL_NAME='' AND w.APPLYING_TRANSACTION<>''"));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    // It may have ended by itself.
+    static_cast<void>(sql.run(std::format("KILL {}", rows[i].number("id"))));
+  }
+  if (rows.empty()) return {};
+  // STOP REPLICA waits that minute even for a thread that was killed a moment ago.
+  const auto ended = look_until(sql.stop(), 2s, 3ms, [&] -> Result<bool> {
+    TRY(channel, read_channel(sql));
+    return channel.applier == Thread::kStopped;
+  });
+  if (!ended) return std::unexpected(ended.error());
+  if (!*ended) return fail(ErrorKind::kRetry, "the applier is in the middle of a transaction, and does not end");
+  return {};
+}
+
 /// Whether the receiver needs nothing. One that is still dialling, or has not yet asked who the source is, is as good
 /// as one that is connected: it will do as rpl_semi_sync_replica_enabled says.
 bool receives(const wire::Channel& channel, const wire::SemiSync& semi_sync, bool acks) {
@@ -270,9 +292,11 @@ Result<void> ServerAdmin::forget_channel(SqlLease& sql) {
                   unapplied.to_string());
     };
     TRY_VOID(refuse_unapplied());
-    TRY_VOID(sql.run("STOP REPLICA FOR CHANNEL ''"));
+    TRY_VOID(sql.run("STOP REPLICA IO_THREAD FOR CHANNEL ''"));
     // Once more: the receiver may have got something until it stopped.
     TRY_VOID(refuse_unapplied());
+    TRY_VOID(end_half_transactions(sql));
+    TRY_VOID(sql.run("STOP REPLICA FOR CHANNEL ''"));
   }
   TRY(owned, sql.value("SELECT @@global.gtid_owned"));
   if (!owned.empty()) return fail(ErrorKind::kRetry, "a transaction is still in the appliers' hands: {}", owned);

@@ -82,7 +82,7 @@ TEST(MemberStateWire, EveryFieldIsWrittenOnce) {
   const auto json = nlohmann::json::parse(to_line(full_state()));
   EXPECT_EQ(json.size(), 28U);
   EXPECT_EQ(json["sql"].size(), 14U);
-  EXPECT_EQ(json["sql"]["channel"].size(), 8U);
+  EXPECT_EQ(json["sql"]["channel"].size(), 9U);
   EXPECT_EQ(json["sql"]["semi_sync"].size(), 7U);
   EXPECT_EQ(json["hold"], "CrashedPrimary");
 }
