@@ -40,6 +40,7 @@ constexpr std::string_view kUsage =
                                 Sends the logs of a server that is dead to MySQL replicas, until it gets SIGINT or
                                 SIGTERM. Without a certificate only where replicas use SOURCE_SSL=0.
 
+With a folder, what a sidecar keeps of its logs beside it (../baton/kept) counts as well.
 Whether a file is a relay log is seen in its first event. Exit code: 0 well, 1 corrupt or not readable, 2 wrong usage.
 )";
 
@@ -121,7 +122,9 @@ Result<std::vector<LogListing>> listings_in(const fs::path& folder) {
     auto newest = FileSource::open(files.back());
     if (!newest) return std::unexpected(newest.error());
     TRY(kind, guess_kind(*newest, files.back().string()));
-    listings.push_back({kind, entry.path(), {}});
+    // Where a sidecar keeps second names of this volume's logs.
+    const fs::path kept = folder / ".." / "baton" / "kept" / entry.path().stem();
+    listings.push_back({kind, entry.path(), {}, fs::is_directory(kept) ? kept : fs::path()});
   }
   if (error) return fail(ErrorKind::kRetry, "{}: {}", folder.string(), error.message());
   if (listings.empty()) return fail(ErrorKind::kNotFound, "{}: no index file", folder.string());

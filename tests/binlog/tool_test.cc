@@ -49,6 +49,22 @@ TEST_F(BinlogTool, ListsTransactions) {
             line(0, "transaction", ":1") + line(1, "statement", ":2") + line(2, "compressed", ":batch:3"));
 }
 
+TEST_F(BinlogTool, ReadsWhatASidecarHasKeptOfAVolume) {
+  std::filesystem::create_directories(folder_ / "data");
+  std::filesystem::create_directories(folder_ / "baton" / "kept" / "relay");
+  write("data/binlog.000001", LogWriter().previous_gtids({}).rows_transaction(1).bytes());
+  list("data/binlog.index", {"binlog.000001"});
+  const auto relay = [](std::uint64_t number) {
+    return LogWriter::relay().previous_gtids({}).connection(4).rows_transaction(number).bytes();
+  };
+  write("data/relay.000001", relay(3));
+  list("data/relay.index", {"relay.000001"});
+  write("baton/kept/relay/relay.000007", relay(2));
+  const Outcome outcome = run("verify data");
+  EXPECT_EQ(outcome.status, 0) << outcome.text;
+  EXPECT_TRUE(outcome.text.contains("available " + std::string(LogWriter::kUuid) + ":1-3")) << outcome.text;
+}
+
 TEST_F(BinlogTool, VerifiesFilesAndFolders) {
   LogWriter writer = test::every_kind_binlog(true, 1);
   write("binlog.000001", writer.bytes());
