@@ -26,7 +26,7 @@ class KeptLogs : public test::LogFolder {
   void SetUp() override {
     test::LogFolder::SetUp();
     write("binlog.000001", LogWriter().previous_gtids({}).rows_transaction(1).bytes());
-    write("binlog.index", "./binlog.000001\n");
+    list("binlog.index", {"binlog.000001"});
     write("relay.000001", relay_.bytes());
     write("relay.000002", relay_.bytes().substr(0, relay_.size() - 30));
     list("relay.index", {"relay.000001", "relay.000002"});

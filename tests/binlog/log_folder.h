@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <format>
 #include <fstream>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,9 +35,9 @@ class LogFolder : public testing::Test {
   void append(const std::string& name, std::string_view bytes) const {
     std::ofstream(folder_ / name, std::ios::binary | std::ios::app) << bytes;
   }
-  void list(const std::string& index, const std::vector<std::string>& names) const {
+  void list(const std::string& index, std::initializer_list<std::string_view> names) const {
     std::string text;
-    for (const std::string& name : names) text += "./" + name + "\n";
+    for (const std::string_view name : names) text += std::format("./{}\n", name);
     write(index, text);
   }
   [[nodiscard]] std::vector<binlog::LogListing> listings() const {
