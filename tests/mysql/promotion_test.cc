@@ -76,7 +76,9 @@ TEST_F(PromotionTest, HalfATransactionHoldsNoLocksOnceItIsOpen) {
          " SELECT i, REPEAT('x', 1000000) FROM n"});
   });
   // 100 MB; the primary dies when some have come.
-  while (bytes_of_relay_logs(folder) < before + 5'000'000) std::this_thread::yield();
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  const auto some_came = [&] { return bytes_of_relay_logs(folder) >= before + 5'000'000; };
+  while (!some_came() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   primary.server->kill();
   static_cast<void>(writing.get());
   const auto locks = [&] { return value(replica, "SELECT COUNT(*) FROM performance_schema.data_locks"); };
