@@ -77,7 +77,7 @@ group_unit() {
   check "chart and manifests" bash "$REPO/tests/helm/check.sh"
   # Every fault at every point of a failover: too many worlds for sanitizers, and the engine has neither threads nor bytes.
   run_ctest asan unit unit_tests '^Exhaustive'
-  check "every one and two faults at every point of a failover (5 minutes)" exhaustive
+  check "every one and two faults at every point of a failover (3 minutes)" exhaustive
   run_ctest tsan unit threaded_tests
 }
 
