@@ -48,6 +48,7 @@ Result<std::size_t> keep_logs(const LogListing& logs) {
   std::filesystem::create_directories(logs.kept_folder, error);
   if (error) return fail(ErrorKind::kRetry, "make the folder {}: {}", logs.kept_folder.string(), error.message());
   std::size_t linked = 0;
+  std::string missing;
   for (const auto& file : files) {
     const auto facts = facts_of(file);
     if (!facts && facts.error().kind != ErrorKind::kNotFound) return std::unexpected(facts.error());
@@ -56,10 +57,10 @@ Result<std::size_t> keep_logs(const LogListing& logs) {
     if (result != Linked::kGone) continue;
     // mysqld purges what was applied; what is still listed must be there.
     const auto now = read_index(logs.index_file, logs.data_directory);
-    if (now && std::ranges::find(*now, file) != now->end()) {
-      return fail(ErrorKind::kRetry, "{} is listed but missing", file.string());
-    }
+    if (now && std::ranges::find(*now, file) != now->end()) missing = file.string();
   }
+  // Told only now: one that is lost must not leave the others with one name.
+  if (!missing.empty()) return fail(ErrorKind::kRetry, "{} is listed but missing", missing);
   return linked;
 }
 
@@ -77,6 +78,19 @@ Result<std::vector<KeptLog>> kept_logs(const std::filesystem::path& folder) {
   }
   std::ranges::sort(kept, {}, [](const KeptLog& log) { return std::tuple(log.facts.changed_ns, log.path); });
   return kept;
+}
+
+Result<bool> are_kept(const LogListing& logs) {
+  TRY(files, read_index(logs.index_file, logs.data_directory));
+  TRY(kept, kept_logs(logs.kept_folder));
+  for (const auto& file : files) {
+    const auto facts = facts_of(file);
+    if (!facts && facts.error().kind == ErrorKind::kNotFound) continue;
+    if (!facts) return std::unexpected(facts.error());
+    const auto has_identity = [&](const KeptLog& log) { return log.facts.identity == facts->identity; };
+    if (std::ranges::none_of(kept, has_identity)) return false;
+  }
+  return true;
 }
 
 Result<void> sync_kept_logs(const std::filesystem::path& folder) {

@@ -21,12 +21,16 @@ struct KeptLog {
 /// or a person does to its names (purge, RESET REPLICA, CHANGE REPLICATION SOURCE TO) takes the bytes away. Gives how
 /// many got one now. Copies nothing; a file that mysqld still writes goes on growing under both names. May be called
 /// again at any time, also after it was interrupted: what is there is left alone. A name that another file has there
-/// gets a number behind it. Makes the folder if there is none. Errors: kRetry when the disk refuses, kTerminal when the
-/// folder lies on another file system, else as read_index.
+/// gets a number behind it. Makes the folder if there is none. Errors: kRetry when the disk refuses, or when a listed
+/// file is missing (the others are kept all the same); kTerminal when the folder lies on another file system; else as
+/// read_index.
 [[nodiscard]] Result<std::size_t> keep_logs(const LogListing& logs);
 
 /// What is kept in a folder, in the order in which it was written; nothing where there is no folder. Errors: kRetry.
 [[nodiscard]] Result<std::vector<KeptLog>> kept_logs(const std::filesystem::path& folder);
+
+/// Whether every listed file that is there has a second name. Errors: as read_index; kRetry.
+[[nodiscard]] Result<bool> are_kept(const LogListing& logs);
 
 /// Makes names and bytes survive a loss of power; a receiver's bytes are not always synced. Errors: kRetry.
 [[nodiscard]] Result<void> sync_kept_logs(const std::filesystem::path& folder);

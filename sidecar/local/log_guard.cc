@@ -34,8 +34,9 @@ Result<void> LogGuard::secure_relay_logs() {
   for (const binlog::LogListing& logs : listings_) {
     if (logs.kind != LogKind::kRelay) continue;
     const auto linked = binlog::keep_logs(logs);
-    // What is listed and missing is lost already.
-    if (!linked && linked.error().kind != ErrorKind::kRetry) return std::unexpected(linked.error());
+    // What is listed and missing is lost already. Anything else that has one name only must not be deleted.
+    TRY(all, binlog::are_kept(logs));
+    if (!all) return fail(ErrorKind::kRetry, "relay logs cannot be kept: {}", linked ? "" : linked.error().what);
     TRY_VOID(binlog::sync_kept_logs(logs.kept_folder));
   }
   return {};

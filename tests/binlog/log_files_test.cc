@@ -123,6 +123,10 @@ TEST_F(KeptLogs, AnInterruptedKeepingIsFinishedByTheNext) {
   ASSERT_TRUE(sync_kept_logs(kept()));
   std::filesystem::remove(folder_ / "relay.000001");
   EXPECT_EQ(keep_logs(relay_listing()).error().kind, ErrorKind::kRetry) << "listed and missing";
+  ASSERT_TRUE(release_log(kept() / "relay.000002"));
+  EXPECT_FALSE(are_kept(relay_listing()).value());
+  EXPECT_FALSE(keep_logs(relay_listing()));
+  EXPECT_TRUE(are_kept(relay_listing()).value()) << "the one behind it is kept all the same";
 }
 
 }  // namespace
