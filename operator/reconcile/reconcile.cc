@@ -215,6 +215,8 @@ Result<void> Reconciler::record(const Context& context, const ClusterKey& key, M
   memory.reported_at = parts_.clock.now();
   context.log.info("record written",
                    {{"epoch", change.next.epoch}, {"revision", change.next.revision}, {"why", change.why}});
+  // What led to a record may be mended by it, and never be found again.
+  announce(key, memory, pass.decision);
   announce_record(key, pass, decided);
   return {};
 }

@@ -18,6 +18,7 @@
 #include "operator/reconcile/observe.h"
 #include "operator/reconcile/pod_facts.h"
 #include "operator/reconcile/reactor.h"
+#include "operator/reconcile/record.h"
 #include "operator/reconcile/status.h"
 #include "operator/run/executor.h"
 #include "operator/sidecars/sidecar_links.h"

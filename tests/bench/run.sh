@@ -15,9 +15,9 @@
 #   serve          MB/s of mysqld's dump thread and of the binlog server to a client that throws away what it gets,
 #                  with and without TLS, and per second of a core; SERVE_MB=1000
 #   recover        MB/s of a replica that fetches what it misses from a dead primary's logs, and of
-#                  `mysqlbinlog | mysql`, on the disk. RECOVER_RUNS=3; BENCH_MB=100 at 100 rows a transaction, BENCH_MB_1ROW=6
-#                  at one row, since mysqlbinlog takes minutes for more. RECOVER_DURABILITY=relaxed: both servers with
-#                  sync_binlog=0 and innodb_flush_log_at_trx_commit=2. RECOVER_OPTIONS: more options of both.
+#                  `mysqlbinlog | mysql`, on the disk; a second time with relaxed durability until the end, as while
+#                  others hold every byte. RECOVER_RUNS=3; BENCH_MB=100 at 100 rows a transaction, BENCH_MB_1ROW=6
+#                  at one row, since mysqlbinlog takes minutes for more. RECOVER_OPTIONS: more options of the servers.
 #                  RECOVER_FOLDER: another place for them; /tmp is memory
 #   index          GB/s of a core that walks over logs, by headers and with checksums
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -98,10 +98,17 @@ lag() {
 }
 reader_of() { [ -n "$(sql "$1" "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(900)%'")" ]; }
 release="$client -e \"KILL \$($client -e \"SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(900)%'\")\""
+# phases SINCE: what the last failover had reached, in milliseconds since then.
+phases() {
+  local name at
+  mrc | jq -r '.status.lastFailover.phases[] | .name + " " + .at' | while read -r name at; do
+    printf ' %s %d' "$name" $(($(milliseconds_of "$at") - $1))
+  done
+}
 has_all_rows() { [ "$(sql "$1" "SELECT COUNT(*) FROM app.big")" = "$(sql "$2" "SELECT COUNT(*) FROM app.big")" ]; }
 
 bench_failover_lagging() {
-  local run old first begin chosen values applied
+  local run old first begin begin_alone chosen values applied
   LAGGING_MB="${LAGGING_MB:-200}"
   values="$(mktemp -d)"
   cluster_up 3
@@ -112,11 +119,11 @@ bench_failover_lagging() {
     read -r -a others <<<"$(replicas)"
     say "run $run: a replica applies $LAGGING_MB MB by itself"
     lag "$old" "${others[@]}"
-    begin=$(($(date +%s%3N) + 2000))
-    at "$begin" "${others[1]}" "$release" &
-    applied="$(at "$begin" "${others[0]}" "$release; $client -e \"SELECT WAIT_FOR_EXECUTED_GTID_SET((SELECT RECEIVED_TRANSACTION_SET FROM performance_schema.replication_connection_status), 300)\" >/dev/null; date +%s%3N")"
+    begin_alone=$(($(date +%s%3N) + 2000))
+    at "$begin_alone" "${others[1]}" "$release" &
+    applied="$(at "$begin_alone" "${others[0]}" "$release; $client -e \"SELECT WAIT_FOR_EXECUTED_GTID_SET((SELECT RECEIVED_TRANSACTION_SET FROM performance_schema.replication_connection_status), 300)\" >/dev/null; date +%s%3N")"
     wait $!
-    echo $((applied - begin)) >>"$values/apply_lagging"
+    echo $((applied - begin_alone)) >>"$values/apply_lagging"
     until_true 120 "the other has applied it as well" has_all_rows "${others[1]}" "$old"
     say "run $run: the same while $old dies"
     lag "$old" "${others[@]}"
@@ -131,6 +138,7 @@ bench_failover_lagging() {
     first="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v chosen="$chosen" '$0 > chosen { print; exit }')"
     [ -n "$first" ] || fail "run $run: the ledger saw no gap"
     echo $(($(milliseconds_of "$first") - begin)) >>"$values/failover_lagging"
+    say "run $run: applied after $((applied - begin_alone)) ms by itself; with the failover:$(phases "$begin") written $(($(milliseconds_of "$first") - begin))"
     sql "$(primary)" "TRUNCATE TABLE app.big"
   done
   finish_ledger
@@ -209,7 +217,7 @@ bench_recover() {
   local folder="${RECOVER_FOLDER:-$MADE/recover}"
   mkdir -p "$folder"
   in_root env TMPDIR="$folder" "$BENCHES/tests/bench/recover_bench" "${BENCH_MB_1ROW:-6}" "${BENCH_MB:-100}" \
-    "${RECOVER_RUNS:-3}" "${RECOVER_DURABILITY:-pinned}" "${RECOVER_OPTIONS:-}" | figures
+    "${RECOVER_RUNS:-3}" "${RECOVER_OPTIONS:-}" | figures
 }
 bench_index() {
   local content run shape

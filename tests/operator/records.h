@@ -1,0 +1,34 @@
+#pragma once
+
+#include "engine/model/recorded.h"
+#include "operator/api/names.h"
+
+namespace baton::reconcile {
+
+inline const api::Names kShop{"shop"};
+inline constexpr const char* kUuid0 = "00000000-0000-0000-0000-000000000000";
+inline constexpr const char* kUuid1 = "11111111-1111-1111-1111-111111111111";
+
+inline GtidSet gtids(const char* text) { return GtidSet::parse(text).value(); }
+
+/// A record with every field, in the middle of a failover from shop-0 to shop-1.
+inline engine::Recorded full_record() {
+  engine::Recorded recorded{.bootstrap = engine::PrimaryRef{Ordinal(0), ServerUuid(kUuid0)},
+                            .current_primary = engine::PrimaryRef{Ordinal(1), ServerUuid(kUuid1)},
+                            .epoch = Epoch(7),
+                            .revision = Revision(41)};
+  recorded.ackers = {{Ordinal(2), ServerUuid("22222222-2222-2222-2222-222222222222"), PodUid("p2"), BootId("b2")}};
+  recorded.ack_count = 1;
+  recorded.floor = gtids("00000000-0000-0000-0000-000000000000:1-9,11111111-1111-1111-1111-111111111111:tag:1-3");
+  recorded.watermark = gtids("11111111-1111-1111-1111-111111111111:1-4");
+  recorded.ever_ready = true;
+  recorded.epochs = {{Epoch(6), ServerUuid(kUuid0), gtids("00000000-0000-0000-0000-000000000000:1-9")}};
+  recorded.failover = engine::FailoverRecord{.id = "shop-7",
+                                             .old_primary = {Ordinal(0), ServerUuid(kUuid0)},
+                                             .evidence = "killed by signal 9",
+                                             .phase = engine::FailoverPhase::kOpening,
+                                             .given_up = gtids("00000000-0000-0000-0000-000000000000:10")};
+  return recorded;
+}
+
+}  // namespace baton::reconcile
