@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Sets up what is missing, builds, runs tests. Usage: tests/run.sh [GROUP…]
-#   unit    engine, operator and sidecar without a server, under ASan+UBSan, what has threads under TSan; rules of the repository
+#   unit    engine, operator and sidecar without a server, under ASan+UBSan, what has threads under TSan; rules of the repository;
+#           clang-tidy over the programs
 #   fuzz    every fuzzer for a few seconds on top of its corpus (FUZZ_SECONDS, default 5)
 #   mysql   the sidecar against real mysqlds
 #   e2e     a real Kubernetes, every scenario judged by the ledger (one: SCENARIO=kill-mysqld)
-#   tidy    clang-tidy over every file that changed since it last passed; unit has it for the programs, without the tests
+#   tidy    clang-tidy over every file that changed since it last passed, tests included
 #   bench [NAME…]   measures; not part of the default
-# Without a group: unit fuzz mysql e2e, with clang-tidy beside the last two, which mostly wait.
+# Without a group: three lanes at once, since mysql and e2e mostly wait and the others compute; each line tells its lane.
 # The last line is `N passed, N failed`.
 source "$(dirname "${BASH_SOURCE[0]}")/env/root.sh"
 
@@ -14,9 +15,9 @@ passed=0
 failed=0
 failures=()
 RESULTS="$(mktemp -d)"
-TIDY=""
+LANES=()
 clean_up() {
-  [ -z "$TIDY" ] || kill -- "-$TIDY" 2>/dev/null || true
+  for lane in ${LANES[@]+"${LANES[@]}"}; do kill -- "-$lane" 2>/dev/null || true; done
   rm -rf "$RESULTS"
 }
 trap clean_up EXIT
@@ -64,42 +65,30 @@ run_ctest() {
   say "$label tests, $variant: $((total - bad)) passed, $bad failed ($((SECONDS - begin)) s)"
 }
 
+# The engine has no clock, no thread and no chance: what passed once passes with every run of the same program.
 exhaustive() {
-  local dir
-  dir="$("$REPO/tests/env/build.sh" release engine_test)"
+  local dir passed_before
+  dir="$("$REPO/tests/env/build.sh" release engine_test)" || return 1
+  passed_before="$CACHE/passed/exhaustive-$(hash_of "$dir/tests/engine/engine_test")"
+  [ ! -e "$passed_before" ] || { echo "this very program has passed before"; return 0; }
   # One worker a core; each takes every other test.
   printf '%s\n' 0 1 | in_root xargs -P 2 -I{} env GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX={} \
-    "$dir/tests/engine/engine_test" --gtest_brief=1 --gtest_filter='Exhaustive.*'
+    "$dir/tests/engine/engine_test" --gtest_brief=1 --gtest_filter='Exhaustive.*' || return 1
+  mkdir -p "$CACHE/passed"
+  touch "$passed_before"
 }
 
 group_unit() {
   check "repository rules" bash "$REPO/tests/tidy/rules.sh"
-  check "chart and manifests" bash "$REPO/tests/helm/check.sh"
   # Every fault at every point of a failover: too many worlds for sanitizers, and the engine has neither threads nor bytes.
   run_ctest asan unit unit_tests '^Exhaustive'
-  check "every one and two faults at every point of a failover (3 minutes)" exhaustive
+  check "every one and two faults at every point of a failover (3 minutes, once)" exhaustive
   run_ctest tsan unit threaded_tests
+  check "chart and manifests" bash "$REPO/tests/helm/check.sh"
+  check "clang-tidy of the programs (from an empty cache ten minutes)" bash "$REPO/tests/tidy/clang_tidy.sh"
 }
 
 group_tidy() { check "clang-tidy" bash "$REPO/tests/tidy/clang_tidy.sh" all; }
-
-# clang-tidy beside other groups: it needs cores, they need time.
-tidy_begin() {
-  say "clang-tidy runs beside what follows (from an empty cache ten minutes)"
-  # A group of its own, so that an end takes all of it.
-  setsid nice -n 19 bash "$REPO/tests/tidy/clang_tidy.sh" >"$RESULTS/tidy.log" 2>&1 &
-  TIDY=$!
-}
-tidy_end() {
-  [ -n "$TIDY" ] || return 0
-  local status=0
-  say "waiting for clang-tidy"
-  wait "$TIDY" || status=$?
-  TIDY=""
-  [ "$status" = 0 ] || tail -n 60 "$RESULTS/tidy.log" >&2
-  say "$([ "$status" = 0 ] && echo pass || echo FAIL) clang-tidy"
-  count "clang-tidy" "$status"
-}
 
 group_fuzz() {
   local dir target
@@ -161,6 +150,39 @@ group_e2e() {
   [ -n "${KEEP:-}" ] || bash "$REPO/e2e/cluster/cluster.sh" down
 }
 
+# lane NAME GROUP…: these groups in a session of their own, beside what follows.
+lane() {
+  local name="$1" log="$RESULTS/lane-$1.log"
+  shift
+  # shellcheck disable=SC2016
+  setsid bash -c 'log="$1" name="$2"; shift 2; bash "$@" 2>&1 | tee "$log" | sed -u "s/^/$name: /" >&2' \
+    lane "$log" "$name" "${BASH_SOURCE[0]}" "$@" &
+  LANES+=($!)
+}
+# lane_end NAME: adds what it counted.
+lane_end() {
+  local last log="$RESULTS/lane-$1.log"
+  last="$(tail -n 1 "$log" 2>/dev/null || true)"
+  if [[ ! "$last" =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    count "$1: did not get to its end" 1
+    return 0
+  fi
+  passed=$((passed + BASH_REMATCH[1]))
+  failed=$((failed + BASH_REMATCH[2]))
+  while read -r name; do failures+=("$1: $name"); done < <(sed -nE 's/^\[ *[0-9]+s\] failed: //p' "$log")
+}
+all_groups() {
+  say "three lanes at once: unit with fuzz, mysql, e2e (from an empty cache about 50 minutes, repeated about 12)"
+  lane unit unit fuzz
+  lane mysql mysql
+  lane e2e e2e
+  wait "${LANES[@]}" || true
+  LANES=()
+  lane_end unit
+  lane_end mysql
+  lane_end e2e
+}
+
 groups=()
 for word in "$@"; do
   case "$word" in
@@ -169,19 +191,16 @@ for word in "$@"; do
     *) die "unknown group '$word'; one of: unit fuzz mysql e2e tidy bench" ;;
   esac
 done
-[ ${#groups[@]} -gt 0 ] || groups=(unit fuzz mysql e2e)
-wanted=" ${groups[*]} "
 
 ensure_root
-for group in "${groups[@]}"; do
+[ ${#groups[@]} -gt 0 ] || all_groups
+for group in ${groups[@]+"${groups[@]}"}; do
   begin=$SECONDS
   say "== $group"
-  [[ "$wanted" != *" unit "* || "$group" != mysql ]] || tidy_begin
   "group_$group"
   say "== $group took $((SECONDS - begin)) s"
 done
-[[ "$wanted" != *" unit "* || "$wanted" == *" mysql "* ]] || tidy_begin
-tidy_end
 for name in ${failures[@]+"${failures[@]}"}; do say "failed: $name"; done
+say "all of it took $SECONDS s"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

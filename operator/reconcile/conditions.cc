@@ -26,8 +26,8 @@ Condition ready(const Report& report) {
 }
 
 Condition primary_available(const engine::Decision& decision) {
-  Condition result = condition("PrimaryAvailable", takes_writes(decision.state), std::string(engine::name_of(decision.state)),
-                               decision.message);
+  Condition result = condition("PrimaryAvailable", takes_writes(decision.state),
+                               std::string(engine::name_of(decision.state)), decision.message);
   if (decision.state == ClusterState::kPrimaryUnknown) result.status = "Unknown";
   return result;
 }

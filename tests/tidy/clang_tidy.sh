@@ -5,7 +5,9 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../env/root.sh"
 
 which="${1:-programs}"
-build="$("$REPO/tests/env/build.sh" release)"
+targets=(programs)
+[ "$which" != all ] || targets=(all benches)
+build="$("$REPO/tests/env/build.sh" release "${targets[@]}")"
 seen="$CACHE/tidy"
 mkdir -p "$seen"
 settings="$(cat "$REPO/.clang-tidy" <(basename "$ROOT") | sha256sum | cut -c1-16)"
@@ -19,7 +21,8 @@ list_files() {
               if (index($0, source) == 1) $0 = repo substr($0, length(source) + 1)
               if (index($0, repo) == 1) line = line (line == "" ? "" : " ") $0 }
     END { if (line != "") print line }' | sort -u | while read -r source headers; do
-    grep -q 'cpprest/' "$source" 2>/dev/null && continue
+    [ -e "$source" ] || continue # The build remembers what is gone.
+    grep -q 'cpprest/' "$source" && continue
     [[ "$which" = all || "$source" != "$REPO"/tests/* ]] || continue
     # shellcheck disable=SC2086
     printf '%s %s\n' "$(cat "$source" $headers 2>/dev/null | sha256sum | cut -c1-32)" "$source"
