@@ -14,8 +14,8 @@ case "$variant" in
   *) die "unknown variant '$variant'; one of: release asan tsan fuzz" ;;
 esac
 
-# Each checkout has a folder of its own; what they compile alike is compiled once.
-build_dir="$CACHE/build/$(printf '%s' "$REPO $SOURCE $ROOT" | sha256sum | cut -c1-8)-$variant"
+# Each checkout has a folder of its own, and each set of options; what they compile alike is compiled once.
+build_dir="$CACHE/build/$(printf '%s' "$REPO $SOURCE $ROOT ${options[*]}" | sha256sum | cut -c1-8)-$variant"
 mkdir -p "$build_dir"
 targets=()
 [ $# -eq 0 ] || targets=(--target "$@")
