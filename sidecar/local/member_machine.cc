@@ -140,8 +140,8 @@ Effects MemberMachine::on_process_ended(int pid, Instant now) {
   return ended(now);
 }
 
-Effects MemberMachine::on_sql(wire::Sql sql, Instant now) {
-  if (pid_ == 0) return {};
+Effects MemberMachine::on_sql(int start, wire::Sql sql, Instant now) {
+  if (start != starts_ || pid_ == 0) return {};
   if (!answered_) answered_since_ = now;
   answered_ = true;
   answered_at_ = now;
@@ -161,8 +161,8 @@ Effects MemberMachine::on_sql(wire::Sql sql, Instant now) {
   return {.save = changed};
 }
 
-void MemberMachine::on_sql_error(std::string sentence, Instant now) {
-  if (state_.process != Process::kRunning) return;
+void MemberMachine::on_sql_error(int start, std::string sentence, Instant now) {
+  if (start != starts_ || state_.process != Process::kRunning) return;
   state_.sql_error = std::move(sentence);
   if (now - answered_at_ >= kStaleAnswer) state_.sql.reset();
 }

@@ -62,10 +62,12 @@ class MemberMachine {
   [[nodiscard]] Effects on_gate_lost();
   /// Seen by pidfd. The gate tells the status later.
   [[nodiscard]] Effects on_process_ended(int pid, Instant now);
-  [[nodiscard]] Effects on_sql(wire::Sql sql, Instant now);
+  /// What mysqld answered. `start` is what starts() said before it was asked: an answer of the mysqld before this one
+  /// says nothing about this one, and is dropped.
+  [[nodiscard]] Effects on_sql(int start, wire::Sql sql, Instant now);
   /// It could not be asked. That is not death, but after two seconds what it said last is not told any more: a server
   /// that hangs must not look like one that acknowledges.
-  void on_sql_error(std::string sentence, Instant now);
+  void on_sql_error(int start, std::string sentence, Instant now);
   /// What mysqld said last is out of date, and it does not answer.
   void forget_sql() { state_.sql.reset(); }
   /// What the logs of a mysqld that is down prove, or why they do not. `scan` numbers the scan that was asked for; an

@@ -24,15 +24,13 @@ bool may_answer(Process process) {
 }  // namespace
 
 Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin, const LogKeeper& logs) {
-  const int starts = member.look([](const MemberMachine& machine) { return machine.starts(); });
+  const int start = member.look([](const MemberMachine& machine) { return machine.starts(); });
   auto sql = admin.read_state(stop);
-  auto servable = logs.servable();
   const auto applied = member.apply([&](MemberMachine& machine) -> Effects {
-    // An answer of the mysqld before this one says nothing about this one.
-    if (machine.starts() != starts) return {};
-    machine.set_servable(std::move(servable));
-    if (sql) return machine.on_sql(*std::move(sql), member.now());
-    machine.on_sql_error(sql.error().what, member.now());
+    // Asked for under the lock: one from before must not replace what the scan of a dead mysqld has told since.
+    machine.set_servable(logs.servable());
+    if (sql) return machine.on_sql(start, *std::move(sql), member.now());
+    machine.on_sql_error(start, sql.error().what, member.now());
     return {};
   });
   if (!sql) return std::unexpected(std::move(sql).error());

@@ -1,5 +1,7 @@
 // The files beside the logs: indexes, and logs that are kept.
 
+#include <algorithm>
+
 #include "sidecar/binlog/index_file.h"
 #include "sidecar/binlog/kept_logs.h"
 #include "tests/binlog/log_fixtures.h"
@@ -20,6 +22,18 @@ TEST(IndexFile, NamesByLine) {
   }
 }
 
+using IndexFileOnDisk = test::LogFolder;
+
+TEST_F(IndexFileOnDisk, OfMoreThan16MebibytesIsNone) {
+  std::string name(16 * 1024 * 1024 - 1, 'a');
+  write("binlog.index", name + "\n");
+  EXPECT_TRUE(read_index(folder_ / "binlog.index", {}));
+  write("binlog.index", name + "a\n");
+  const auto files = read_index(folder_ / "binlog.index", {});
+  ASSERT_FALSE(files);
+  EXPECT_EQ(files.error().kind, ErrorKind::kCorrupt);
+}
+
 /// Relay logs that are kept, and an index that follows them.
 class KeptLogs : public test::LogFolder {
  protected:
@@ -37,6 +51,14 @@ class KeptLogs : public test::LogFolder {
     std::filesystem::remove(folder_ / "relay.000002");
     write("relay.000001", fresh_.bytes());
     list("relay.index", {"relay.000001"});
+  }
+  /// All that the relay logs hold is in binary logs too.
+  void apply() {
+    LogWriter applied;
+    applied.previous_gtids({});
+    for (std::uint64_t number = 1; number < 10; ++number) applied.rows_transaction(number);
+    write("binlog.000002", applied.bytes());
+    list("binlog.index", {"binlog.000001", "binlog.000002"});
   }
   [[nodiscard]] std::shared_ptr<const LogSnapshot> read() {
     const auto done = index_ ? index_->advance({}) : index_.emplace(listings()).advance({});
@@ -100,11 +122,7 @@ TEST_F(KeptLogs, AreReleasedWhenTheirTransactionsAreInBinaryLogs) {
   EXPECT_TRUE(releasable_relay_logs(*read(), kept()).empty()) << "they are listed";
   reset_channel();
   EXPECT_TRUE(releasable_relay_logs(*read(), kept()).empty()) << "their transactions are nowhere else";
-  LogWriter applied;
-  applied.previous_gtids({});
-  for (std::uint64_t number = 1; number < 10; ++number) applied.rows_transaction(number);
-  write("binlog.000002", applied.bytes());
-  list("binlog.index", {"binlog.000001", "binlog.000002"});
+  apply();
   const auto snapshot = read();
   const auto releasable = releasable_relay_logs(*snapshot, kept());
   EXPECT_EQ(releasable, (std::vector{kept() / "relay.000001", kept() / "relay.000002"}));
@@ -114,6 +132,19 @@ TEST_F(KeptLogs, AreReleasedWhenTheirTransactionsAreInBinaryLogs) {
   for (const auto& path : releasable) ASSERT_TRUE(release_log(path));
   EXPECT_EQ(read()->logs[1].files.size(), 1U);
   EXPECT_TRUE(release_log(kept() / "relay.000001")) << "it is gone already";
+}
+
+TEST_F(KeptLogs, OneThatCannotBeReadIsNotReleased) {
+  std::string damaged = relay_.bytes();
+  std::fill_n(damaged.begin() + static_cast<std::ptrdiff_t>(relay_.ends()[0].first) + 9, 2, '\x5B');
+  write("relay.000001", damaged);
+  ASSERT_TRUE(keep_logs(relay_listing()));
+  reset_channel();
+  apply();
+  const auto snapshot = read();
+  EXPECT_EQ(snapshot->problems.size(), 1U);
+  EXPECT_EQ(releasable_relay_logs(*snapshot, kept()), std::vector{kept() / "relay.000002"})
+      << "what is behind the damage may be nowhere else";
 }
 
 TEST_F(KeptLogs, AnInterruptedKeepingIsFinishedByTheNext) {

@@ -40,6 +40,28 @@ class LogFolder : public testing::Test {
     for (const std::string_view name : names) text += std::format("./{}\n", name);
     write(index, text);
   }
+  /// A log with the transactions 1-3, the first of which has so many events of 1 GB: holes in the file, which take no
+  /// room on the disk and, since there are no checksums, no time. Gives the file's length.
+  std::uint64_t write_long_log(const std::string& name, int events) const {
+    constexpr std::uint64_t kLength = 1'000'000'000;
+    LogWriter head(true, false);
+    head.previous_gtids({}).gtid(1).query("BEGIN");
+    std::ofstream file(folder_ / name, std::ios::binary);
+    file << head.bytes();
+    std::uint64_t at = head.size();
+    for (int event = 0; event < events; ++event, at += kLength) {
+      file.seekp(static_cast<std::streamoff>(at));
+      file << LogWriter::number(1, 4) + LogWriter::number(30, 1) + LogWriter::number(7, 4) +
+                  LogWriter::number(kLength, 4) + LogWriter::number((at + kLength) & 0xFFFF'FFFF, 4) +
+                  LogWriter::number(0, 2);
+    }
+    LogWriter tail(true, false);
+    tail.place(at).other(16, 8).rows_transaction(2).rows_transaction(3);
+    const std::string rest = tail.bytes().substr(LogWriter(true, false).size());
+    file.seekp(static_cast<std::streamoff>(at));
+    file << rest;
+    return at + rest.size();
+  }
   [[nodiscard]] std::vector<binlog::LogListing> listings() const {
     return {{binlog::LogKind::kBinlog, folder_ / "binlog.index", {}},
             {binlog::LogKind::kRelay, folder_ / "relay.index", {}}};

@@ -34,6 +34,29 @@ class LogIndexTest : public test::LogFolder {
     return index.snapshot();
   }
 
+  /// A newest file that is short enough to be damaged everywhere.
+  struct Newest {
+    std::size_t kind;  ///< In LogSnapshot::logs.
+    std::string name;
+    LogWriter writer;
+  };
+  /// One of each kind, listed.
+  [[nodiscard]] std::vector<Newest> small_newest() const {
+    LogWriter binlog(true);
+    binlog.previous_gtids({}).gtid(1).query("DROP TABLE t").end().rows_transaction(2);
+    LogWriter relay = LogWriter::relay();
+    relay.previous_gtids({}).connection(4).rows_transaction(3).rows_transaction(4);
+    write("binlog.000001", binlog.bytes());
+    write("relay.000001", relay.bytes());
+    list("binlog.index", {"binlog.000001"});
+    list("relay.index", {"relay.000001"});
+    return {{0, "binlog.000001", binlog}, {1, "relay.000001", relay}};
+  }
+  [[nodiscard]] static std::string with_flipped_bit(std::string bytes, std::uint64_t at, int bit) {
+    bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
+    return bytes;
+  }
+
   LogWriter older_ = [] {
     LogWriter writer = test::every_kind_binlog(false, 1);
     writer.rotate();
@@ -267,6 +290,57 @@ TEST_F(LogIndexTest, DamageInOneFileIsAProblemOfThatFile) {
   EXPECT_EQ(read(encrypted)->problems[1].kind, ErrorKind::kUnsafe);
 }
 
+/// A closed log is walked by its headers, but what it claims to follow is believed only with its checksum.
+TEST_F(LogIndexTest, EveryFlippedBitOfPreviousGtidsIsNoticed) {
+  LogWriter closed(false);
+  const std::uint64_t begin = closed.size();
+  closed.previous_gtids({{LogWriter::kUuid, "", {{1, 9}}}}).rows_transaction(10).rotate();
+  LogWriter newest(true);
+  newest.previous_gtids({{LogWriter::kUuid, "", {{1, 10}}}}).rows_transaction(11);
+  write("binlog.000002", newest.bytes());
+  list("binlog.index", {"binlog.000001", "binlog.000002"});
+  for (std::uint64_t at = begin; at < closed.head_end(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      write("binlog.000001", with_flipped_bit(closed.bytes(), at, bit));
+      LogIndex index(listings());
+      const auto snapshot = read(index);
+      ASSERT_EQ(snapshot->problems.size(), 1U) << at << " bit " << bit;
+      ASSERT_EQ(snapshot->executed, set_of(kUuid + ":1-11")) << at << " bit " << bit;
+    }
+  }
+}
+
+/// Bytes that a crash of the host took are zeros, under lengths that were written.
+TEST_F(LogIndexTest, EveryCutOfTheNewestFileOfADeadServerMayBeFilledWithZeros) {
+  for (const Newest& newest : small_newest()) {
+    for (std::uint64_t cut = 4; cut <= newest.writer.size(); ++cut) {
+      const std::string bytes = newest.writer.bytes().substr(0, cut) + std::string(3000, '\0');
+      write(newest.name, bytes);
+      LogIndex index(listings());
+      const auto snapshot = read(index);
+      ASSERT_TRUE(snapshot->problems.empty()) << cut << ": " << snapshot->problems[0].what;
+      const LogContents& contents = snapshot->logs[newest.kind].files.back()->contents;
+      ASSERT_EQ(contents.transactions, LogOracle(bytes).gtids()) << newest.name << " " << cut;
+      ASSERT_NE(contents.torn_tail_reason, "") << newest.name << " " << cut;
+    }
+  }
+}
+
+TEST_F(LogIndexTest, AFlippedBitInAnyByteOfTheNewestFileOfADeadServerIsNoticed) {
+  for (const Newest& newest : small_newest()) {
+    const GtidSet all = LogOracle(newest.writer.bytes()).gtids();
+    for (std::uint64_t at = 0; at < newest.writer.size(); ++at) {
+      // Another bit in each byte. The only one that no checksum covers, IN_USE, is not among them.
+      write(newest.name, with_flipped_bit(newest.writer.bytes(), at, static_cast<int>(at % 8)));
+      LogIndex index(listings());
+      const auto snapshot = read(index);
+      const LogContents& contents = snapshot->logs[newest.kind].files.back()->contents;
+      ASSERT_TRUE(!snapshot->problems.empty() || !contents.torn_tail_reason.empty()) << newest.name << " " << at;
+      ASSERT_TRUE(all.contains(contents.transactions)) << newest.name << " " << at;
+    }
+  }
+}
+
 TEST_F(LogIndexTest, AFalsePlaceInAnEventIsNoDamageWhereTheChecksumIsRight) {
   LogWriter writer(false);
   writer.previous_gtids({}).rows_transaction(1);
@@ -296,6 +370,7 @@ TEST_F(LogIndexTest, MissingIndexFiles) {
   EXPECT_EQ(index.advance({}).error().kind, ErrorKind::kCorrupt);
   EXPECT_EQ(index.advance({.is_alive = true}).error().kind, ErrorKind::kRetry);
   EXPECT_EQ(index.snapshot()->logs[0].files.size(), 2U) << "what was known is kept";
+  EXPECT_FALSE(index.snapshot()->is_complete) << "but not for all that there is";
 }
 
 TEST_F(LogIndexTest, AStopIsObeyedAndNothingIsLost) {
@@ -304,37 +379,19 @@ TEST_F(LogIndexTest, AStopIsObeyedAndNothingIsLost) {
   std::stop_source stop;
   stop.request_stop();
   EXPECT_EQ(index.advance({.stop = stop.get_token()}).error().kind, ErrorKind::kCancelled);
+  EXPECT_FALSE(index.snapshot()->is_complete) << "what is not read may hold anything";
   EXPECT_TRUE(read(index)->is_complete);
 }
 
 TEST_F(LogIndexTest, LogsBeyondFourGibibytes) {
-  LogWriter head(true, false);
-  head.previous_gtids({}).gtid(1).query("BEGIN");
-  std::uint64_t at = head.size();
-  {
-    const std::uint64_t length = 1'000'000'000;
-    std::ofstream file(folder_ / "binlog.000001", std::ios::binary);
-    file << head.bytes();
-    for (int i = 0; i < 5; ++i, at += length) {
-      file.seekp(static_cast<std::streamoff>(at));
-      file << LogWriter::number(1, 4) + LogWriter::number(30, 1) + LogWriter::number(7, 4) +
-                  LogWriter::number(length, 4) + LogWriter::number((at + length) & 0xFFFF'FFFF, 4) +
-                  LogWriter::number(0, 2);
-    }
-    LogWriter tail(true, false);
-    tail.place(at).other(16, 8).rows_transaction(2).rows_transaction(3);
-    file.seekp(static_cast<std::streamoff>(at));
-    const std::string rest = tail.bytes().substr(LogWriter(true, false).size());
-    file << rest;
-    at += rest.size();
-  }
+  const std::uint64_t length = write_long_log("binlog.000001", 5);
   list("binlog.index", {"binlog.000001"});
   LogIndex index(listings());
   const auto snapshot = read(index);
   EXPECT_TRUE(snapshot->problems.empty()) << snapshot->problems[0].what;
   EXPECT_EQ(snapshot->executed, set_of(kUuid + ":1-3"));
   const auto& contents = snapshot->logs[0].files[0]->contents;
-  EXPECT_EQ(contents.end_position, at);
+  EXPECT_EQ(contents.end_position, length);
   ASSERT_EQ(contents.segments.size(), 2U);
   const auto got = test::drain(snapshot, set_of(kUuid + ":1:3"));
   ASSERT_FALSE(got.error) << got.error->what;

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "tests/binlog/held_look.h"
 #include "tests/binlog/log_fixtures.h"
 #include "tests/binlog/log_folder.h"
 
@@ -92,6 +93,22 @@ TEST_F(LogTailTest, ALookThatBeganBeforeDoesNotCount) {
   EXPECT_EQ(tail.latest()->executed, set_of(std::string(LogWriter::kUuid) + ":1"));
   EXPECT_FALSE(tail.wait_complete(second + 2, {}, std::chrono::steady_clock::now()));
   EXPECT_GE(tail.known().last, tail.known().complete);
+}
+
+TEST_F(LogTailTest, ALookThatLeavesABacklogIsNotComplete) {
+  write_long_log("binlog.000001", 1);
+  list("binlog.index", {"binlog.000001"});
+  const test::HeldLook held;
+  LogTail tail(listings(), held.facts(), std::chrono::hours(1));
+  ASSERT_TRUE(held.wait());
+  const auto known = tail.known();
+  EXPECT_EQ(known.last, 1U);
+  EXPECT_EQ(known.complete, 0U) << "else a part of the log would count for all that the dead server has executed";
+  EXPECT_FALSE(known.snapshot->is_complete);
+  EXPECT_TRUE(known.snapshot->executed.empty());
+  held.go_on();
+  ASSERT_TRUE(tail.wait_complete(1, {}, std::chrono::steady_clock::now() + std::chrono::seconds(20)));
+  EXPECT_EQ(tail.latest()->executed, set_of(std::string(LogWriter::kUuid) + ":1-3"));
 }
 
 TEST_F(LogTailTest, WhereNothingIsOfValueNothingIsKnown) {

@@ -216,6 +216,20 @@ TEST(LogWalk, SegmentsEndAtTheirLengthAndAtNoise) {
   EXPECT_EQ(contents->segments[4].transactions, set_of(std::string(LogWriter::kUuid) + ":31-32"));
 }
 
+TEST(LogWalk, TransactionsOfAnyNumberOfSourcesAreKnown) {
+  LogWriter writer;
+  writer.previous_gtids({});
+  for (std::uint64_t number = 1; number <= 3; ++number) {
+    for (int source = 10; source < 50; ++source) {
+      writer.gtid(number, std::format("00000000-0000-0000-0000-0000000000{}", source)).query("DROP TABLE t").end();
+    }
+  }
+  const auto contents = walk(writer.bytes(), LogKind::kBinlog, {});
+  ASSERT_TRUE(contents) << contents.error().what;
+  EXPECT_EQ(contents->transactions.size(), 120U);
+  expect_agrees(*contents, LogOracle(writer.bytes()), writer.size());
+}
+
 TEST(LogWalk, ASegmentWithATransactionTwiceIsNotPlain) {
   LogWriter writer = LogWriter::relay();
   writer.previous_gtids({}).connection(4).rows_transaction(1).rows_transaction(2).rows_transaction(1);

@@ -161,15 +161,18 @@ TEST(SourceOf, OneThatIsConnectedGetsTheTimeThatALongTransactionNeeds) {
   channel.source_host = sample.at(2).address;
   channel.from_logs = true;
   channel.receiver = engine::Thread::kRunning;
-  const auto after = [&](int milliseconds) {
-    sample.at(1).turned_since = sample.at(1).idle_since = sample.now - Duration{milliseconds};
+  const auto after = [&](int turned, int idle) {
+    sample.at(1).turned_since = sample.now - Duration{turned};
+    sample.at(1).idle_since = sample.now - Duration{idle};
     return engine::source_of(sample.view(), sample.at(1), log, &log)->ordinal.get();
   };
-  EXPECT_EQ(after(9000), 2);
-  EXPECT_EQ(after(10000), 0) << "nothing came for stallSeconds";
+  EXPECT_EQ(after(9000, 9000), 2);
+  EXPECT_EQ(after(10000, 10000), 0) << "nothing came for stallSeconds";
+  EXPECT_EQ(after(9000, 60000), 2) << "what the source before it did not send is not its fault";
+  EXPECT_EQ(after(60000, 9000), 2) << "it sent something";
   channel.receiver = engine::Thread::kConnecting;
-  EXPECT_EQ(after(2000), 2);
-  EXPECT_EQ(after(3000), 0) << "nobody is there";
+  EXPECT_EQ(after(2000, 2000), 2);
+  EXPECT_EQ(after(3000, 3000), 0) << "nobody is there";
 }
 
 TEST(Readiness, SaysWhyNot) {

@@ -1,6 +1,9 @@
 // Rules of the plans that keep the record true and let every plan end.
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <set>
+
 #include "tests/engine/views.h"
 
 namespace baton::test {
@@ -9,23 +12,59 @@ namespace {
 using engine::ClusterState;
 using engine::Decision;
 
-/// Applies what a table row does to member i's account on the primary.
+/// The two halves of an expulsion of member i, on the primary.
 void lock_account(Sample& sample, int i) {
   for (auto& account : sample.server(0).replication_accounts) {
     if (account.uuid == uuid_of(i)) account.locked = true;
   }
+}
+void end_connection(Sample& sample, int i) {
   std::erase_if(sample.server(0).dump_threads, [&](const engine::DumpThread& d) { return d.uuid == uuid_of(i); });
 }
 
-TEST(Acks, ANewAckerIsRecordedBeforeItAcks) {
+/// Member 1 is elected and waits for one ack, and member 2 follows it with acks: nothing is left but the choice.
+void converge(Sample& sample) {
+  sample.server(1).semi_sync = {.source_enabled = true, .wait_for_count = 1, .clients = 1};
+  sample.channel(2).source_host = sample.at(1).address;
+  sample.channel(2).receiver = engine::Thread::kRunning;
+  sample.server(2).semi_sync.replica_enabled = true;
+}
+
+/// Nothing was ever recorded, and all volumes are empty.
+Sample nothing_yet() {
   Sample sample;
+  sample.recorded = engine::Recorded{};
+  for (engine::ObservedMember& member : sample.observed.members) {
+    const PodUid pod = member.pod_uid;
+    member.report = engine::Report{.uuid = uuid_of(member.ordinal.get()), .pod_uid = pod};
+    member.report->directory = engine::Directory::kEmpty;
+    member.report->process = engine::Process::kNotRunning;
+  }
+  return sample;
+}
+
+TEST(Acks, ANewAckerIsRecordedBeforeItAcks) {
+  for (const bool as_acker : {false, true}) {
+    Sample sample;
+    sample.open();
+    sample.recorded.ackers = {identity(1)};
+    sample.server(2).semi_sync.replica_enabled = as_acker;
+    const Decision decision = sample.decide();
+    ASSERT_TRUE(decision.record);
+    EXPECT_TRUE(decision.record->next.is_acker(uuid_of(2)));
+    EXPECT_EQ(step_of<engine::Follow>(decision), nullptr) << "not before the record, nor as the old A has it";
+  }
+}
+
+TEST(Acks, ANewPodOfTheLastAckersDirectorySendsNoneUntilItIsRecorded) {
+  Sample sample(2, 1);
   sample.open();
-  sample.recorded.ackers = {identity(1)};
-  sample.server(2).semi_sync = {};
+  sample.at(1).pod_uid = sample.at(1).report->pod_uid = PodUid("new");
+  sample.server(1).semi_sync = {};
+  sample.channel(1).receiver = engine::Thread::kStopped;
   const Decision decision = sample.decide();
-  ASSERT_TRUE(decision.record);
-  EXPECT_TRUE(decision.record->next.is_acker(uuid_of(2)));
-  EXPECT_EQ(step_of<engine::Follow>(decision), nullptr) << "not before the record";
+  ASSERT_NE(step_of<engine::Follow>(decision), nullptr);
+  EXPECT_FALSE(step_of<engine::Follow>(decision)->acks) << "the recorded one is another pod, whose end was not seen";
 }
 
 TEST(Acks, AnAckerThatDoesNotAnswerIsCutOffBeforeItLeavesA) {
@@ -39,6 +78,10 @@ TEST(Acks, AnAckerThatDoesNotAnswerIsCutOffBeforeItLeavesA) {
   lock_account(sample, 2);
   sample.server(0).executed = gtids(0, 20);
   sample.server(0).owned = gtids(0, 21);
+  decision = sample.decide();
+  EXPECT_FALSE(decision.record) << "a connection that was made before goes on acknowledging";
+  EXPECT_NE(step_of<engine::ExpelReplica>(decision), nullptr);
+  end_connection(sample, 2);
   decision = sample.decide();
   ASSERT_TRUE(decision.record);
   EXPECT_FALSE(decision.record->next.is_acker(uuid_of(2)));
@@ -88,11 +131,53 @@ TEST(Acks, TheLastAckerIsNeverRemoved) {
   EXPECT_FALSE(decision.record);
 }
 
+TEST(Acks, TheLastOnesThatCommitsWaitForAreNeverRemovedAlthoughErrant) {
+  Sample sample(3, 2);
+  sample.open();
+  sample.server(2).executed = gtids(0, 10).united(gtids(90, 1));
+  Decision decision = sample.decide();
+  EXPECT_EQ(step_of<engine::ExpelReplica>(decision), nullptr);
+  EXPECT_FALSE(decision.record);
+  sample.channel(2).receiver = engine::Thread::kStopped;
+  sample.server(2).semi_sync.replica_active = false;
+  sample.recorded.ack_count = sample.server(0).semi_sync.wait_for_count = sample.server(0).semi_sync.clients = 1;
+  decision = sample.decide();
+  EXPECT_NE(step_of<engine::ExpelReplica>(decision), nullptr) << "commits do without it now";
+}
+
+TEST(Acks, AnEarlierPodNeedsNoExpulsionOnceThePrimaryServesTheNewOneAlone) {
+  Sample sample;
+  sample.open();
+  engine::Identity earlier = identity(2);
+  earlier.pod_uid = PodUid("earlier");
+  sample.recorded.ackers.push_back(earlier);
+  Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record);
+  EXPECT_EQ(decision.record->next.ackers, (std::vector{identity(1), identity(2)}));
+  sample.server(0).dump_threads.push_back({uuid_of(2), "10.0.0.92"});
+  decision = sample.decide();
+  EXPECT_FALSE(decision.record);
+  EXPECT_NE(step_of<engine::ExpelReplica>(decision), nullptr) << "it still serves that uuid at another address";
+}
+
+TEST(Acks, AStrangerIsCutOffFromAnOpenPrimary) {
+  Sample sample;
+  sample.open();
+  EXPECT_EQ(step_of<engine::SetAckers>(sample.decide()), nullptr);
+  sample.server(0).dump_threads.push_back({uuid_of(91), "10.0.0.91"});
+  const Decision decision = sample.decide();
+  EXPECT_TRUE(finds(decision, "GuaranteeVoid"));
+  const auto* order = step_of<engine::SetAckers>(decision);
+  ASSERT_NE(order, nullptr);
+  EXPECT_EQ(std::set(order->replicas.begin(), order->replicas.end()), (std::set{uuid_of(1), uuid_of(2)}));
+}
+
 TEST(Acks, OneThatWasExpelledIsLetInOnlyWhenItIsKnownNotToAck) {
   Sample sample;
   sample.open();
   sample.recorded.ackers = {identity(1)};
   lock_account(sample, 2);
+  end_connection(sample, 2);
   // Its receiver still dials as an acker.
   sample.channel(2).receiver = engine::Thread::kConnecting;
   Decision decision = sample.decide();
@@ -126,10 +211,11 @@ TEST(AckCount, RisesBeforeItIsRecordedWithAFloor) {
   EXPECT_FALSE(decision.record);
   ASSERT_NE(step_of<engine::SetAckCount>(decision), nullptr);
   sample.server(0).semi_sync.wait_for_count = 2;
+  sample.server(0).owned = gtids(0, 12);
   decision = sample.decide();
   ASSERT_TRUE(decision.record);
   EXPECT_EQ(decision.record->next.ack_count, 2);
-  EXPECT_EQ(decision.record->next.floor, gtids(0, 10));
+  EXPECT_EQ(decision.record->next.floor, gtids(0, 12)) << "what is on its way may have got the one ack already";
 }
 
 TEST(AckCount, NeverFallsBelowOneOnceReady) {
@@ -163,20 +249,41 @@ TEST(AckCount, AClusterThatGrowsFromOneBeginsWithoutAcks) {
 }
 
 TEST(Failover, TheRecordNamesAllThatMayHaveBeenToldToAck) {
-  // 3 was told to follow the candidate with acks and is not heard since; 2 is attached.
-  Sample sample(4, 2);
-  sample.recorded.ackers = {identity(1), identity(2)};
+  // 3 was told to follow the candidate with acks and is not heard since; 2 is attached, and in an earlier pod it was an
+  // acker, too; the pod of 4 is away for now.
+  Sample sample(4, 3);
+  engine::Identity earlier = identity(2);
+  earlier.pod_uid = PodUid("earlier");
+  sample.recorded.ackers = {identity(1), identity(2), earlier, identity(4)};
   sample.at(3).heard = false;
-  sample.server(1).semi_sync = {.source_enabled = true, .wait_for_count = 1, .clients = 2};
-  sample.channel(2).source_host = "10.0.0.1";
-  sample.channel(2).receiver = engine::Thread::kRunning;
-  sample.server(2).semi_sync.replica_enabled = true;
+  converge(sample);
   const Decision decision = sample.decide();
   ASSERT_TRUE(decision.record) << decision.message;
   EXPECT_EQ(decision.record->next.current_primary->uuid, uuid_of(1));
   EXPECT_TRUE(decision.record->next.is_acker(uuid_of(2)));
   EXPECT_TRUE(decision.record->next.is_acker(uuid_of(3)));
+  EXPECT_TRUE(decision.record->next.is_acker(uuid_of(4)));
   EXPECT_FALSE(decision.record->next.is_acker(uuid_of(0)));
+  EXPECT_NE(std::ranges::find(decision.record->next.ackers, earlier), decision.record->next.ackers.end());
+}
+
+TEST(Failover, TheChoiceIsRecordedWithItsTargetTheEndedEpochAndWhatIsGivenUp) {
+  Sample sample;
+  const GtidSet of_before = gtids(90, 3);
+  const GtidSet target = gtids(0, 10).united(of_before);
+  sample.recorded.floor = gtids(0, 5).united(of_before);
+  sample.recorded.watermark = gtids(0, 12).united(of_before);
+  sample.observed.forced = Ordinal{0};
+  for (const int i : {1, 2}) sample.server(i).executed = target;
+  converge(sample);
+  const Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record) << decision.message;
+  const engine::Recorded& next = decision.record->next;
+  EXPECT_EQ(next.current_primary, (engine::PrimaryRef{Ordinal{1}, uuid_of(1)}));
+  EXPECT_EQ(next.floor, target);
+  EXPECT_EQ(next.watermark, target);
+  EXPECT_EQ(next.epochs, (std::vector{engine::EndedEpoch{Epoch{1}, uuid_of(0), gtids(0, 10)}}));
+  EXPECT_EQ(next.failover->given_up, gtids(0, 12).minus(gtids(0, 10)));
 }
 
 TEST(Failover, AStrangerIsExpelledBeforeTheChoiceIsMade) {
@@ -244,16 +351,22 @@ TEST(Start, AFailedStartIsFencedOnlyWhenAnotherCanTakeOver) {
   }
 }
 
-TEST(Start, TheGraceOfACrashEndsWithAFailedStart) {
-  Sample sample;
-  sample.recorded.failover.reset();
-  sample.spec.crash_grace = Duration{5000};
-  sample.at(0).down_since = sample.now - Duration{10};
-  EXPECT_NE(step_of<engine::Permit>(sample.decide()), nullptr);
-  sample.at(0).report->start_error = "a line of its log";
-  const Decision decision = sample.decide();
-  EXPECT_EQ(step_of<engine::Permit>(decision), nullptr);
-  EXPECT_TRUE(decision.record) << "the failover begins";
+TEST(Start, TheGraceOfACrashIsForOneThatCanComeBack) {
+  const std::vector<std::pair<std::string, std::function<void(engine::Report&)>>> rows = {
+      {"its start failed", [](engine::Report& report) { report.start_error = "a line of its log"; }},
+      {"its pod is being deleted", [](engine::Report& report) { report.terminating = true; }},
+  };
+  for (const auto& [why, change] : rows) {
+    Sample sample;
+    sample.recorded.failover.reset();
+    sample.spec.crash_grace = Duration{5000};
+    sample.at(0).down_since = sample.now - Duration{10};
+    EXPECT_NE(step_of<engine::Permit>(sample.decide()), nullptr);
+    change(*sample.at(0).report);
+    const Decision decision = sample.decide();
+    EXPECT_EQ(step_of<engine::Permit>(decision), nullptr) << why;
+    EXPECT_TRUE(decision.record) << why << ": the failover begins";
+  }
 }
 
 TEST(Start, TheEndOfAPodThatTheKubeletReportedIsProof) {
@@ -334,6 +447,30 @@ TEST(Replicas, ADonorIsPermittedToBeClonedFirstAndForbiddenAfterwards) {
   EXPECT_FALSE(step_of<engine::AllowClone>(decision)->allowed);
 }
 
+TEST(Replicas, TheDonorIsTheFirstReplicaThatIsWhole) {
+  const std::vector<std::pair<std::string, std::function<void(Sample&, int)>>> rows = {
+      {"errant", [](Sample& s, int i) { s.server(i).executed = s.server(0).executed.united(gtids(90, 1)); }},
+      {"relaxed", [](Sample& s, int i) { s.at(i).report->relaxed = true; }},
+      {"its applier is stopped", [](Sample& s, int i) { s.channel(i).applier = engine::Thread::kStopped; }},
+      {"far behind", [](Sample& s, int i) { s.server(i).executed = gtids(0, 10); }},
+      {"a replica of another one", [](Sample& s, int i) { s.channel(i).source_host = "10.0.0.91"; }},
+  };
+  for (const auto& [why, change] : rows) {
+    Sample sample(4, 1);
+    sample.recorded.ackers = {identity(1), identity(2)};
+    sample.open();
+    for (const int i : {0, 1, 2}) sample.server(i).executed = gtids(0, 10000);
+    sample.at(3).report->directory = engine::Directory::kEmpty;
+    sample.at(3).report->process = engine::Process::kNotRunning;
+    sample.at(3).report->server.reset();
+    end_connection(sample, 3);
+    change(sample, 1);
+    const Decision decision = sample.decide();
+    ASSERT_NE(step_of<engine::AllowClone>(decision), nullptr) << why;
+    EXPECT_EQ(step_of<engine::AllowClone>(decision)->on, Ordinal{2}) << why;
+  }
+}
+
 TEST(Replicas, EachHasTheAccountsOfAllOthersBecauseItMayBeTheNextPrimary) {
   Sample sample;
   sample.open();
@@ -388,6 +525,23 @@ TEST(Reopen, OnlyWhenItsLogCoversTheFloorAndAllThatIsHeard) {
   decision = sample.decide();
   EXPECT_FALSE(decision.record) << "the floor is missing";
   EXPECT_EQ(decision.state, ClusterState::kFailoverHeld);
+  sample.recorded.floor = gtids(0, 5);
+  sample.recorded.watermark = gtids(0, 11);
+  decision = sample.decide();
+  EXPECT_FALSE(decision.record) << "it was seen to have executed more";
+  EXPECT_EQ(decision.state, ClusterState::kFailoverHeld);
+}
+
+TEST(Reopen, IsForOneThatRestartedAndNotForOneThatIsBeingOpened) {
+  Sample sample;
+  sample.open();
+  sample.server(0).read_only = true;
+  sample.at(0).report->busy = "Open";
+  EXPECT_FALSE(sample.decide().record);
+  sample.at(0).report->busy.clear();
+  const Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record);
+  EXPECT_EQ(decision.record->next.epoch, Epoch{3});
 }
 
 TEST(Open, OnlyWhenTheFloorIsApplied) {
@@ -416,6 +570,43 @@ TEST(Open, WaitsUntilTheAckersHoldAllThatWouldBeRead) {
   sample.channel(1).retrieved = gtids(0, 12);
   decision = sample.decide();
   EXPECT_NE(step_of<engine::Open>(decision), nullptr) << decision.message;
+  sample.at(1).report->relaxed = true;
+  EXPECT_EQ(step_of<engine::Open>(sample.decide()), nullptr) << "a crash of its host may take what it holds";
+}
+
+TEST(Bootstrap, TheFirstPrimaryIsRecordedOnceEveryVolumeWasSeenToBeEmpty) {
+  const std::vector<std::pair<std::string, std::function<void(Sample&)>>> rows = {
+      {"silent", [](Sample& s) { s.at(2).heard = false; }},
+      {"has not looked at its volume yet", [](Sample& s) { s.at(2).report->directory = engine::Directory::kUnknown; }},
+      {"has no pod yet", [](Sample& s) { s.observed.members.pop_back(); }},
+  };
+  for (const auto& [why, change] : rows) {
+    Sample sample = nothing_yet();
+    change(sample);
+    const Decision decision = sample.decide();
+    EXPECT_FALSE(decision.record) << why;
+    EXPECT_EQ(decision.state, ClusterState::kPending) << why;
+  }
+  const Decision decision = nothing_yet().decide();
+  ASSERT_TRUE(decision.record);
+  EXPECT_EQ(decision.record->next.bootstrap, (engine::PrimaryRef{Ordinal{0}, uuid_of(0)}));
+  EXPECT_TRUE(decision.steps.empty()) << "not before the record";
+}
+
+TEST(Bootstrap, NoOtherVolumeThanTheRecordedOneBecomesTheFirstPrimary) {
+  Sample sample = nothing_yet();
+  sample.recorded.epoch = Epoch{1};
+  sample.recorded.bootstrap = engine::PrimaryRef{Ordinal{0}, uuid_of(0)};
+  ASSERT_NE(step_of<engine::Initialize>(sample.decide()), nullptr);
+  for (const bool has_data : {false, true}) {
+    if (has_data) sample.at(0) = Sample::member(0);
+    sample.at(0).report->uuid = uuid_of(91);
+    const Decision decision = sample.decide();
+    EXPECT_TRUE(decision.steps.empty());
+    EXPECT_FALSE(decision.record);
+    EXPECT_EQ(decision.state, ClusterState::kAmbiguous);
+    EXPECT_TRUE(finds(decision, "BootstrapAmbiguous"));
+  }
 }
 
 TEST(Adopt, TakesAnEpochAboveAllOnceAndOrdersOfItRaiseNothing) {
@@ -433,6 +624,19 @@ TEST(Adopt, TakesAnEpochAboveAllOnceAndOrdersOfItRaiseNothing) {
   decision = sample.decide();
   EXPECT_FALSE(decision.record) << decision.record->why;
   EXPECT_NE(step_of<engine::Permit>(decision), nullptr);
+}
+
+TEST(Adopt, RecordsTheHolderOfEverythingWithAllOfItAsTheFloor) {
+  Sample sample;
+  sample.recorded = engine::Recorded{};
+  sample.recorded.epoch = Epoch{2};
+  sample.at(0) = Sample::member(0);
+  const GtidSet history = gtids(0, 10).united(gtids(1, 3));
+  sample.server(2).executed = history;
+  const Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record) << decision.message;
+  EXPECT_EQ(decision.record->next.current_primary, (engine::PrimaryRef{Ordinal{2}, uuid_of(2)}));
+  EXPECT_EQ(decision.record->next.floor, history) << "without it the part of another's uuid would count as errant";
 }
 
 TEST(Step, SaysWhatItDoesInOneSentence) {

@@ -151,6 +151,11 @@ std::string picture(World& world, const Driver& driver) {
     ackers += std::format(" shop-{}/{}", acker.ordinal, acker.uuid);
   text += std::format("record epoch {}, W {}, A{}\n", world.recorded.epoch, world.recorded.ack_count,
                       ackers.empty() ? " none" : ackers);
+  text += std::format("floor {}\n", world.recorded.floor.to_string());
+  for (const engine::EndedEpoch& ended : world.recorded.epochs)
+    text += std::format("ended epoch {}: {} with {}\n", ended.epoch, ended.uuid, ended.final_set.to_string());
+  if (world.recorded.failover && !world.recorded.failover->given_up.empty())
+    text += std::format("given up {}\n", world.recorded.failover->given_up.to_string());
   text += std::format("acknowledged {}\n", world.acknowledged().to_string());
   if (decision.members_wanted != world.spec.replicas)
     text += std::format("members wanted {}\n", decision.members_wanted);

@@ -1,19 +1,25 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include "operator/base/fd.h"
 #include "operator/base/http_cpprest.h"
 #include "operator/base/http_listener.h"
+#include "operator/base/server_tls.h"
 #include "tests/kube/certificates.h"
 
 namespace baton {
@@ -25,6 +31,31 @@ using testing::Authority;
 using testing::TemporaryFolder;
 
 const SystemClock kClock;
+
+/// A client that may say anything.
+class RawClient {
+ public:
+  explicit RawClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  }
+  bool send(std::string_view bytes) const {
+    return ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+  }
+  /// Waits until the server ends the connection; false when it does not within `limit`.
+  [[nodiscard]] bool ends_within(milliseconds limit) const {
+    pollfd socket{socket_.get(), POLLIN, 0};
+    char byte = 0;
+    return ::poll(&socket, 1, static_cast<int>(limit.count())) > 0 &&
+           ::recv(socket_.get(), &byte, 1, MSG_DONTWAIT) <= 0;
+  }
+
+ private:
+  Fd socket_;
+};
 
 /// A TLS server named shop-0 on a loopback port, whose handler a test gives.
 class HttpTest : public ::testing::Test {
@@ -267,14 +298,8 @@ TEST_F(HttpTest, ClientThatDoesNotReadItsStreamIsDropped) {
   options_.request_timeout = milliseconds(300);
   const HttpHandler handler = [&](const std::stop_token&, const HttpRequest&) -> HttpReply { return stream; };
   listener_ = *HttpListener::start(options_, handler, Logger());
-  const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(listener_->port());
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  ASSERT_EQ(::connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-  constexpr std::string_view kRequest = "GET / HTTP/1.1\r\n\r\n";
-  ASSERT_EQ(::send(client, kRequest.data(), kRequest.size(), 0), static_cast<ssize_t>(kRequest.size()));
+  const RawClient client(listener_->port());
+  ASSERT_TRUE(client.send("GET / HTTP/1.1\r\n\r\n"));
   // What the kernel's buffers hold is sent; then either the backlog overruns or the write's time is over.
   const std::string line(256 << 10, 'x');
   const auto until = std::chrono::steady_clock::now() + seconds(20);
@@ -282,7 +307,37 @@ TEST_F(HttpTest, ClientThatDoesNotReadItsStreamIsDropped) {
   }
   EXPECT_TRUE(stream.closed());
   listener_.reset();  // Does not hang on the connection.
-  ::close(client);
+}
+
+/// Each connection costs a thread, and there are few: a time limit is for a handshake or a request as a whole.
+TEST_F(HttpTest, ClientThatNeverComesToAnEndIsDropped) {
+  options_.request_timeout = milliseconds(300);
+  serve(&echo);
+  auto options = options_;
+  options.certificate_file = options.key_file = "";
+  const auto plain = *HttpListener::start(options, &echo, Logger());
+  struct Case {
+    std::string_view what;
+    const HttpListener* listener;
+    std::string_view begin;
+    std::string_view then;  ///< Again and again.
+  };
+  using std::string_view_literals::operator""sv;
+  for (const auto& [what, listener, begin, then] :
+       {Case{"a silent handshake", listener_.get(), "", ""},
+        Case{"a slow handshake", listener_.get(), "\x16\x03\x01\x3F\xFF"sv, "x"},
+        Case{"a slow head", plain.get(), "GET / HTTP/1.1\r\nx-long: ", "x"},
+        Case{"a slow body", plain.get(), "POST / HTTP/1.1\r\ncontent-length: 9999\r\n\r\n", "x"}}) {
+    const RawClient client(listener->port());
+    ASSERT_TRUE(client.send(begin));
+    const auto until = std::chrono::steady_clock::now() + seconds(10);
+    bool is_ended = false;
+    while (!is_ended && std::chrono::steady_clock::now() < until) {
+      is_ended = client.ends_within(milliseconds(20));
+      if (!is_ended && !then.empty()) client.send(then);
+    }
+    EXPECT_TRUE(is_ended) << what;
+  }
 }
 
 TEST_F(HttpTest, StoppedListenerEndsItsStreams) {
@@ -312,6 +367,33 @@ TEST_F(HttpTest, ReplacedCertificateIsTakenForTheNextConnection) {
   (void)folder_.write("tls.crt", "garbage");
   EXPECT_FALSE(listener_->reload());
   EXPECT_TRUE(HttpCpprest(options, kClock).send(context(), {})) << "the former certificate stays";
+}
+
+/// The key is a pipe, which opens for its writer when somebody reads it: then the certificate has been read, and both
+/// files are replaced.
+TEST(ServerTls, FilesThatAreReplacedWhileTheyAreReadAreReadAgain) {
+  const Authority authority;
+  const TemporaryFolder folder;
+  const auto first = authority.issue("shop-0");
+  const auto second = authority.issue("shop-9");
+  const auto certificate_file = folder.write("tls.crt", first.certificate);
+  const auto key_file = folder.write("tls.key", "");
+  std::filesystem::remove(key_file);
+  ASSERT_EQ(::mkfifo(key_file.c_str(), 0600), 0);
+  ServerTls tls(certificate_file, key_file, Logger());
+  {
+    const std::jthread replacer([&] {
+      const Fd pipe(::open(key_file.c_str(), O_WRONLY | O_CLOEXEC));
+      (void)folder.write("tls.crt", second.certificate);
+      std::filesystem::remove(key_file);
+      (void)folder.write("tls.key", second.key);
+      EXPECT_EQ(::write(pipe.get(), first.key.data(), first.key.size()), static_cast<ssize_t>(first.key.size()));
+    });
+    const auto loaded = tls.reload();
+    ASSERT_TRUE(loaded) << loaded.error().what;
+  }
+  const auto context = tls.current();
+  EXPECT_EQ(X509_check_host(SSL_CTX_get0_certificate(context.get()), "shop-9", 0, 0, nullptr), 1);
 }
 
 TEST_F(HttpTest, PlainHttpToo) {

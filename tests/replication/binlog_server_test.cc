@@ -89,10 +89,10 @@ class Client {
     send(test::packets_of(command, 0));
     reader_.expect(1);
   }
-  void dump(std::string_view uuid) {
+  void dump(std::string_view uuid, std::uint32_t server_id = 99) {
     ask(test::query(std::format("SET @replica_uuid = '{}', @source_binlog_checksum = 'CRC32'", uuid)));
     EXPECT_EQ(message().size(), 7U);
-    ask(test::dump_command());
+    ask(test::dump_command(0, 2, server_id));
   }
 
  private:
@@ -174,6 +174,20 @@ TEST_F(Server, ASecondDumpReplacesTheFirst) {
   second.dump("me");
   EXPECT_NE(first.message().find("same server_uuid"), std::string::npos);
   EXPECT_EQ(first.message(), "end");
+  EXPECT_TRUE(eventually([&] { return server_->counters().receivers == 2; }));
+}
+
+TEST_F(Server, ReceiversWithoutAUuidAreToldApartByTheirServerId) {
+  start();
+  Client first(server_->port());
+  Client other(server_->port());
+  Client second(server_->port());
+  for (Client* client : {&first, &other, &second}) client->log_in();
+  first.dump("", 1);
+  other.dump("", 2);
+  EXPECT_TRUE(eventually([&] { return server_->counters().receivers == 2; }));
+  second.dump("", 1);
+  EXPECT_NE(first.message().find("same server_uuid"), std::string::npos);
   EXPECT_TRUE(eventually([&] { return server_->counters().receivers == 2; }));
 }
 

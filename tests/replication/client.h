@@ -46,13 +46,15 @@ struct LoginForm {
 [[nodiscard]] inline std::vector<std::byte> query(std::string_view text) { return command(3, text); }
 
 /// COM_BINLOG_DUMP_GTID with the set aaaa…:1-`have`, an empty one for 0.
-[[nodiscard]] inline std::vector<std::byte> dump_command(int have = 0, std::uint16_t flags = 2) {
+[[nodiscard]] inline std::vector<std::byte> dump_command(int have = 0, std::uint16_t flags = 2,
+                                                         std::uint32_t server_id = 99) {
   const auto number = [](std::uint64_t value, int bytes) { return LogWriter::number(value, bytes); };
   const auto upto = static_cast<std::uint64_t>(have) + 1;
   const std::string set = have == 0 ? number(0, 8)
                                     : number(1, 8) + LogWriter::uuid_bytes(std::string(32, 'a')) + number(1, 8) +
                                           number(1, 8) + number(upto, 8);
-  return command(0x1E, number(flags, 2) + number(99, 4) + number(0, 4) + number(4, 8) + number(set.size(), 4) + set);
+  return command(0x1E,
+                 number(flags, 2) + number(server_id, 4) + number(0, 4) + number(4, 8) + number(set.size(), 4) + set);
 }
 
 /// Puts a message into packets that begin with this sequence number.

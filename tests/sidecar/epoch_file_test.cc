@@ -56,6 +56,18 @@ TEST_F(EpochFileTest, ComesBackAsSaved) {
   EXPECT_FALSE(fs::exists(file().path().string() + ".tmp"));
 }
 
+TEST_F(EpochFileTest, WhatCannotBeSyncedIsNotSaved) {
+  ASSERT_TRUE(file().save(full_record()));
+  // A device that takes what is written and refuses to sync it.
+  fs::create_symlink("/dev/null", file().path().string() + ".tmp");
+  auto later = full_record();
+  later.epoch = 6;
+  const auto saved = file().save(later);
+  ASSERT_FALSE(saved);
+  EXPECT_EQ(saved.error().kind, ErrorKind::kRetry);
+  EXPECT_EQ(file().load(), full_record());
+}
+
 TEST_F(EpochFileTest, EveryTruncationIsRefused) {
   const auto text = to_json_text(full_record());
   for (std::size_t length = 0; length + 2 < text.size(); ++length) {

@@ -81,6 +81,18 @@ TEST_F(LogGuardTest, BinaryLogsAreKeptWhileThereIsAnIncident) {
   EXPECT_EQ(kept("binlog"), Names{});
 }
 
+TEST_F(LogGuardTest, WhatCouldNotBeKeptIsTriedAgain) {
+  ASSERT_TRUE(index_->advance({}));
+  write("kept", "a file where the folder is to be");
+  const auto tended = guard_->tend(*index_->snapshot(), true);
+  ASSERT_FALSE(tended);
+  EXPECT_EQ(tended.error().kind, ErrorKind::kRetry);
+  std::filesystem::remove(folder_ / "kept");
+  look(true);
+  EXPECT_EQ(kept("binlog"), Names{"binlog.000001"}) << "the list of logs has not changed, but they were not kept";
+  EXPECT_EQ(kept("relay"), Names{"relay.000001"});
+}
+
 TEST(Incident, IsWhatMayStillWantLogs) {
   wire::MemberState calm{.process = wire::Process::kRunning, .sql = wire::Sql{.read_only = false}};
   EXPECT_FALSE(is_incident(calm)) << "an open primary";

@@ -3,6 +3,7 @@
 #include <future>
 
 #include "sidecar/mysql/server_admin.h"
+#include "tests/binlog/held_look.h"
 #include "tests/binlog/log_folder.h"
 
 namespace baton::sidecar {
@@ -100,6 +101,23 @@ TEST_F(LogOfferTest, StreamsEndWithTheirOffer) {
   logs_->set_offer(std::nullopt);
   EXPECT_FALSE(second->next());
   EXPECT_EQ(woken, 5);
+}
+
+TEST_F(LogOfferTest, NothingIsSentOutOfLogsThatAreStillBeingRead) {
+  logs_.reset();
+  write_long_log("binlog.000001", 1);
+  const test::HeldLook held;
+  tail_.emplace(listings(), held.facts(), std::chrono::milliseconds(5));
+  logs_.emplace(*tail_);
+  ASSERT_TRUE(held.wait());
+  offer(kReplica, "1-3");
+  logs_->stop_waiting();  // As if its patience were over.
+  const auto opened = open(kReplica);
+  ASSERT_FALSE(opened) << "its receiver would take what is known by now for all that is here";
+  EXPECT_EQ(opened.error().kind, ErrorKind::kRetry);
+  held.go_on();
+  ASSERT_TRUE(tail_->wait_complete(1, {}, std::chrono::steady_clock::now() + std::chrono::seconds(20)));
+  EXPECT_TRUE(open(kReplica));
 }
 
 TEST_F(LogOfferTest, AnOfferIsAwaited) {

@@ -56,9 +56,12 @@ struct Bench {
     run(machine.on_process_list(std::nullopt, now));
     EXPECT_EQ(run(machine.on_gate_idle(now)), std::vector{kStart});
     run(machine.on_gate_running(pid, false));
-    run(machine.on_sql({}, now));
+    answer();
     EXPECT_EQ(state().process, Process::kRunning);
   }
+  /// The mysqld that was started last answers.
+  void answer(wire::Sql sql = {}) { run(machine.on_sql(machine.starts(), std::move(sql), now)); }
+  void stay_silent() { machine.on_sql_error(machine.starts(), "no answer within 1 s", now); }
   std::vector<GateAction> exit(int pid, int signal) {
     auto actions = run(machine.on_process_ended(pid, now));
     actions.append_range(
@@ -83,7 +86,7 @@ wire::Sql relaxed_sql() {
 TEST(MemberMachine, RelaxedSettingsAreDriftUnlessTheyAreOrdered) {
   Bench bench(Bench::record_of(Directory::kCloned));
   bench.bring_up(10);
-  bench.run(bench.machine.on_sql(relaxed_sql(), bench.now));
+  bench.answer(relaxed_sql());
   EXPECT_EQ(bench.state().sql->drift, relaxed_sql().relaxed);
   EXPECT_TRUE(bench.state().sql->relaxed.empty());
   auto marked = bench.machine.mark_relaxed();
@@ -92,7 +95,7 @@ TEST(MemberMachine, RelaxedSettingsAreDriftUnlessTheyAreOrdered) {
   EXPECT_FALSE(bench.state().relaxed) << "not told before it is";
   bench.run(*std::move(marked));
   EXPECT_TRUE(bench.state().relaxed);
-  bench.run(bench.machine.on_sql(relaxed_sql(), bench.now));
+  bench.answer(relaxed_sql());
   EXPECT_TRUE(bench.state().sql->drift.empty());
   EXPECT_EQ(bench.state().sql->relaxed, relaxed_sql().relaxed);
   EXPECT_TRUE(bench.machine.mark_relaxed()->none()) << "once is enough";
@@ -145,16 +148,34 @@ TEST(MemberMachine, WhatAServerSaidLongAgoIsNotItsWordAnyMore) {
   Bench bench(Bench::record_of(Directory::kCloned));
   bench.bring_up(10);
   bench.now += std::chrono::milliseconds(1500);
-  bench.machine.on_sql_error("no answer within 1 s", bench.now);
+  bench.stay_silent();
   EXPECT_TRUE(bench.state().sql.has_value()) << "one slow answer says nothing";
   EXPECT_EQ(bench.state().sql_error, "no answer within 1 s");
   bench.now += std::chrono::milliseconds(500);
-  bench.machine.on_sql_error("no answer within 1 s", bench.now);
+  bench.stay_silent();
   EXPECT_FALSE(bench.state().sql.has_value()) << "a server that hangs must not look like one that acknowledges";
   EXPECT_EQ(bench.state().process, Process::kRunning);
-  bench.run(bench.machine.on_sql({}, bench.now));
+  bench.answer();
   EXPECT_TRUE(bench.state().sql.has_value());
   EXPECT_TRUE(bench.state().sql_error.empty());
+}
+
+TEST(MemberMachine, AnAnswerOfTheServerBeforeIsNotThisOnes) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  const int before = bench.machine.starts();
+  bench.exit(10, SIGKILL);
+  bench.run(bench.machine.on_gate_running(11, false));
+  bench.run(bench.machine.on_sql(before, {}, bench.now));
+  EXPECT_EQ(bench.state().process, Process::kStarting) << "pid 11 has not answered yet";
+  EXPECT_FALSE(bench.state().sql);
+  EXPECT_FALSE(bench.machine.answered());
+  bench.answer();
+  EXPECT_EQ(bench.state().process, Process::kRunning);
+  bench.now += std::chrono::seconds(2);
+  bench.machine.on_sql_error(before, "lost connection", bench.now);
+  EXPECT_TRUE(bench.state().sql) << "nor is its silence";
+  EXPECT_EQ(bench.state().sql_error, "");
 }
 
 TEST(MemberMachine, AReplicaIsStartedByItselfAndAgainAfterItEnds) {
@@ -217,7 +238,7 @@ TEST(MemberMachine, AFreshSidecarFindsALivingPrimary) {
   Bench bench(record);
   EXPECT_EQ(bench.machine.on_process_list(10, bench.now).watch, 10);
   EXPECT_TRUE(bench.run(bench.machine.on_gate_running(10, false)).empty());
-  bench.run(bench.machine.on_sql({}, bench.now));
+  bench.answer();
   EXPECT_EQ(bench.state().process, Process::kRunning);
   EXPECT_EQ(bench.state().hold, Hold::kNone);
 }
@@ -227,7 +248,7 @@ TEST(MemberMachine, AGateThatDialsAnewWithOldNewsChangesNothing) {
   bench.bring_up(10);
   EXPECT_EQ(bench.exit(10, SIGSEGV), std::vector{kStart});
   bench.run(bench.machine.on_gate_running(11, false));
-  bench.run(bench.machine.on_sql({}, bench.now));
+  bench.answer();
   bench.run(bench.machine.on_gate_lost());
   EXPECT_TRUE(bench.exit(10, SIGSEGV).empty());
   EXPECT_TRUE(bench.run(bench.machine.on_gate_running(11, false)).empty());
@@ -247,11 +268,25 @@ TEST(MemberMachine, AFenceHoldsUntilPermitted) {
   EXPECT_EQ(bench.state().hold, Hold::kNone);
 }
 
-TEST(MemberMachine, AFenceThatOvertakesAStartIsNotLost) {
-  Bench bench(Bench::record_of(Directory::kCloned));
-  EXPECT_EQ(bench.run(bench.machine.on_gate_idle(bench.now)), std::vector{kStart});
+TEST(MemberMachine, AFencedPrimaryStaysFencedAfterItsEnd) {
+  Bench bench(Bench::record_of(Directory::kInitialized));
+  bench.bring_up(10);
+  bench.run(bench.machine.mark_open(1));
   EXPECT_EQ(bench.run(bench.machine.fence()), std::vector{kKill});
-  EXPECT_EQ(bench.run(bench.machine.on_gate_running(10, false)), std::vector{kKill});
+  EXPECT_TRUE(bench.exit(10, SIGKILL).empty());
+  EXPECT_EQ(bench.state().hold, Hold::kFenced) << "its death was ordered: it has not crashed";
+  EXPECT_FALSE(bench.machine.record()->open);
+}
+
+TEST(MemberMachine, AnEndThatOvertakesAStartIsNotLost) {
+  Bench fenced(Bench::record_of(Directory::kCloned));
+  EXPECT_EQ(fenced.run(fenced.machine.on_gate_idle(fenced.now)), std::vector{kStart});
+  EXPECT_EQ(fenced.run(fenced.machine.fence()), std::vector{kKill});
+  EXPECT_EQ(fenced.run(fenced.machine.on_gate_running(10, false)), std::vector{kKill});
+  Bench terminated(Bench::record_of(Directory::kCloned));
+  EXPECT_EQ(terminated.run(terminated.machine.on_gate_idle(terminated.now)), std::vector{kStart});
+  EXPECT_EQ(terminated.run(terminated.machine.on_gate_terminating()), std::vector{kTerminate});
+  EXPECT_EQ(terminated.run(terminated.machine.on_gate_running(10, false)), std::vector{kKill});
 }
 
 TEST(MemberMachine, NoStartBeforeTheRecordIsOnDisk) {
@@ -286,7 +321,7 @@ TEST(MemberMachine, AServerThatNeverAnswersIsStartedEverMoreRarely) {
   }
   EXPECT_EQ(seconds, (std::vector{1, 1, 2, 4, 8, 16, 30, 30}));
   bench.run(bench.machine.on_gate_running(20, false));
-  bench.run(bench.machine.on_sql({}, bench.now));
+  bench.answer();
   EXPECT_EQ(bench.state().start_error, "");
 }
 
@@ -310,12 +345,14 @@ TEST(MemberMachine, EndsInARowAreCountedUntilAServerLives) {
     bench.now += std::chrono::seconds(bench.state().restart_pause_seconds);
     bench.run(bench.machine.on_tick(bench.now));
     bench.run(bench.machine.on_gate_running(pid + 1, false));
-    bench.run(bench.machine.on_sql({}, bench.now));
+    bench.answer();
   }
   EXPECT_EQ(told, (std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 0}, {2, 1}, {3, 2}, {4, 4}}));
-  bench.run(bench.machine.on_sql({}, bench.now + std::chrono::seconds(29)));
+  bench.now += std::chrono::seconds(29);
+  bench.answer();
   EXPECT_EQ(bench.state().unordered_ends, 4);
-  bench.run(bench.machine.on_sql({}, bench.now + std::chrono::seconds(30)));
+  bench.now += std::chrono::seconds(1);
+  bench.answer();
   EXPECT_EQ(bench.state().unordered_ends, 0);
   EXPECT_EQ(bench.state().restart_pause_seconds, 0);
   bench.run(bench.machine.fence());
@@ -361,6 +398,8 @@ TEST(MemberMachine, ACorruptRecordStartsNothing) {
   EXPECT_FALSE(
       machine.admit({.epoch = 1, .revision = 1, .member = "shop-0", .pod_uid = "uid", .command = wire::Permit{}}));
   EXPECT_FALSE(machine.begin_task(Task::kInitialize));
+  EXPECT_TRUE(machine.on_gate_running(10, false).gate.empty()) << "one that runs is left alone";
+  EXPECT_EQ(machine.on_gate_terminating().gate, std::vector{kKill}) << "it may be an open primary";
 }
 
 TEST(MemberMachine, SigtermKillsAPrimaryAndEndsAReplica) {
@@ -412,7 +451,7 @@ TEST(MemberMachine, PurgedTransactionsAreRemembered) {
   bench.bring_up(10);
   wire::Sql sql;
   sql.gtid_purged = kUuid + ":1-3";
-  EXPECT_TRUE(bench.machine.on_sql(sql, bench.now).save);
+  EXPECT_TRUE(bench.machine.on_sql(bench.machine.starts(), sql, bench.now).save);
   EXPECT_EQ(bench.machine.record()->outside_logs, sql.gtid_purged);
 }
 
@@ -428,7 +467,7 @@ TEST(MemberMachine, ATaskOwnsAnEmptyDirectoryAlone) {
   EXPECT_TRUE(bench.exit(10, SIGKILL).empty()) << "no start by itself within a task";
   EXPECT_EQ(bench.run(*bench.machine.task_start(kStart)), std::vector{kStart});
   bench.run(bench.machine.on_gate_running(11, false));
-  bench.run(bench.machine.on_sql({}, bench.now));
+  bench.answer();
   EXPECT_TRUE(bench.machine.answered());
   EXPECT_FALSE(bench.state().sql) << "a scratch server's state is nobody's business";
   EXPECT_EQ(bench.run(bench.machine.fail_task("the donor is away")), std::vector{kKill});
@@ -436,6 +475,23 @@ TEST(MemberMachine, ATaskOwnsAnEmptyDirectoryAlone) {
   EXPECT_EQ(bench.state().directory, Directory::kEmpty);
   bench.exit(11, SIGKILL);
   ASSERT_TRUE(bench.machine.begin_task(Task::kClone)) << "and again";
+}
+
+TEST(MemberMachine, AFenceOrSigtermWithinATaskEndsIt) {
+  for (const bool is_fence : {true, false}) {
+    Bench bench(Bench::record_of(Directory::kEmpty));
+    bench.run(bench.machine.on_gate_idle(bench.now));
+    ASSERT_TRUE(bench.machine.begin_task(Task::kClone));
+    bench.run(*bench.machine.task_start(kInitialize));
+    bench.run(bench.machine.on_gate_running(10, true));
+    EXPECT_EQ(bench.run(is_fence ? bench.machine.fence() : bench.machine.on_gate_terminating()), std::vector{kKill});
+    bench.exit(10, SIGKILL);
+    const auto next = bench.machine.task_start(kStart);
+    ASSERT_FALSE(next) << (is_fence ? "fenced" : "told to end");
+    EXPECT_EQ(next.error().kind, ErrorKind::kCancelled);
+    bench.run(bench.machine.fail_task(next.error().what));
+    EXPECT_FALSE(bench.machine.begin_task(Task::kClone));
+  }
 }
 
 TEST(MemberMachine, AScratchServerOfAnEarlierSidecarIsEnded) {

@@ -18,43 +18,16 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/sidecar/child.h"
+
 namespace baton::sidecar {
 namespace {
 
 using std::chrono::seconds;
+using test::Child;
+using test::wait_for_ever;
 
 constexpr seconds kLimit{30};
-
-/// A process that runs `body`, which must not return, and is gone with this object.
-class Child {
- public:
-  explicit Child(void (*body)()) : pid_(::fork()) {
-    if (pid_ != 0) return;
-    body();
-    ::_exit(0);
-  }
-  ~Child() {
-    kill();
-    ::waitpid(pid_, nullptr, 0);
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-
-  [[nodiscard]] int pid() const { return pid_; }
-  void kill() const { ::kill(pid_, SIGKILL); }
-  /// Waits until it is a zombie, and leaves it one.
-  void wait_for_zombie() const {
-    siginfo_t info{};
-    ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT);
-  }
-
- private:
-  pid_t pid_;
-};
-
-void wait_for_ever() {
-  while (true) ::pause();
-}
 
 /// Collects the pids that a watch tells.
 class Ends {

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace baton::test {
+
+inline void wait_for_ever() {
+  while (true) ::pause();
+}
+
+/// A process that runs `body`, which must not return, and is gone with this object.
+class Child {
+ public:
+  explicit Child(void (*body)()) : pid_(::fork()) {
+    if (pid_ != 0) return;
+    body();
+    ::_exit(0);
+  }
+  ~Child() {
+    kill();
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  [[nodiscard]] int pid() const { return pid_; }
+  void kill() const { ::kill(pid_, SIGKILL); }
+  /// Waits until it is a zombie, and leaves it one.
+  void wait_for_zombie() const {
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT);
+  }
+  /// Whether nobody has killed it, be it only a moment ago: who got a SIGKILL does not stop any more.
+  [[nodiscard]] bool lives() const {
+    ::kill(pid_, SIGSTOP);
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WEXITED | WNOWAIT);
+    ::kill(pid_, SIGCONT);
+    return info.si_code == CLD_STOPPED;
+  }
+
+ private:
+  pid_t pid_;
+};
+
+}  // namespace baton::test

@@ -1,0 +1,110 @@
+#include "sidecar/local/member.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <latch>
+#include <thread>
+
+#include "tests/sidecar/child.h"
+
+namespace baton::sidecar {
+namespace {
+
+namespace fs = std::filesystem;
+using wire::Process;
+
+/// A member that has seen epoch 2, revision 5; in mysqld's place, a process that does nothing.
+class MemberTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string folder = (fs::temp_directory_path() / "baton-member-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+    config_ = {.member = "shop-0", .pod_uid = "uid", .data = folder, .run = fs::path(folder) / "run"};
+    EpochRecord record;
+    record.epoch = 2;
+    record.revision = 5;
+    record.uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+    record.server_id = 7;
+    record.directory = wire::Directory::kCloned;
+    ASSERT_TRUE(EpochFile(config_.state_directory()).save(record));
+    auto started = Member::start(config_, clock_, Logger());
+    ASSERT_TRUE(started) << started.error().what;
+    member_ = *std::move(started);
+    ASSERT_TRUE(
+        member_->apply([this](MemberMachine& machine) { return machine.on_gate_running(mysqld_.pid(), false); }));
+  }
+  void TearDown() override {
+    member_.reset();
+    fs::remove_all(config_.data);
+  }
+
+  static wire::Order fence(std::int64_t epoch, std::int64_t revision) {
+    return {.epoch = epoch, .revision = revision, .member = "shop-0", .pod_uid = "uid", .command = wire::Fence{}};
+  }
+
+  SystemClock clock_;
+  Config config_;
+  test::Child mysqld_{test::wait_for_ever};
+  std::unique_ptr<Member> member_;
+};
+
+/// Somebody who has a member's lock and does not give it back, as one who waits for a disk that hangs.
+class HungHolder {
+ public:
+  explicit HungHolder(Member& member)
+      : thread_([this, &member] {
+          static_cast<void>(member.apply([this](MemberMachine&) {
+            has_lock_.count_down();
+            end_.wait();
+            return Effects{};
+          }));
+        }) {
+    has_lock_.wait();
+  }
+  ~HungHolder() { end_.count_down(); }
+  HungHolder(const HungHolder&) = delete;
+  HungHolder& operator=(const HungHolder&) = delete;
+
+ private:
+  std::latch has_lock_{1};
+  std::latch end_{1};
+  std::jthread thread_;  ///< Last: it uses the above.
+};
+
+TEST_F(MemberTest, AFencePassesALockThatIsNotGivenBackUnlessItIsLateOrAnothers) {
+  member_->kill_past_lock(fence(2, 5));
+  EXPECT_TRUE(mysqld_.lives()) << "nobody has the lock: nothing is to be passed";
+  {
+    const HungHolder holder(*member_);
+    auto of_another_pod = fence(9, 9);
+    of_another_pod.pod_uid = "the pod before";
+    auto of_another_member = fence(9, 9);
+    of_another_member.member = "shop-1";
+    for (const auto& order : {fence(2, 4), fence(1, 99), of_another_pod, of_another_member}) {
+      member_->kill_past_lock(order);
+      EXPECT_TRUE(mysqld_.lives()) << order.epoch << "/" << order.revision << " for " << order.member;
+    }
+    member_->kill_past_lock(fence(2, 5));
+    EXPECT_FALSE(mysqld_.lives());
+  }
+  EXPECT_TRUE(member_->wait({}, std::chrono::seconds(30), [](const MemberMachine& machine) {
+    return machine.state().process == Process::kNotRunning;
+  }));
+}
+
+TEST_F(MemberTest, DataWhoseRecordIsLostAreNotStarted) {
+  member_.reset();
+  const auto record = EpochFile(config_.state_directory()).path();
+  fs::remove(record);
+  fs::create_directories(config_.data_directory() / "mysql");
+  const auto started = Member::start(config_, clock_, Logger());
+  ASSERT_TRUE(started) << started.error().what;
+  const auto state = (*started)->board().take();
+  EXPECT_TRUE(state.start_error.contains("Restore the file")) << state.start_error;
+  EXPECT_FALSE(fs::exists(record)) << "a fresh one would forget that they may have been held or fenced";
+}
+
+}  // namespace
+}  // namespace baton::sidecar
