@@ -21,7 +21,10 @@ Result<EpochRecord> load_or_make(const Config& config, const EpochFile& file) {
   auto record = file.load();
   if (record || record.error().kind != ErrorKind::kNotFound) return record;
   std::error_code error;
-  if (fs::exists(config.data_directory(), error) && !fs::is_empty(config.data_directory(), error)) {
+  const bool is_there = fs::exists(config.data_directory(), error);
+  // What cannot be seen may be there.
+  if (error) return fail(ErrorKind::kRetry, "look for {}: {}", config.data_directory().string(), error.message());
+  if (is_there && !fs::is_empty(config.data_directory(), error)) {
     return fail(ErrorKind::kCorrupt,
                 "{} holds data, but there is no {}: mysqld is not started, since it may have been held or fenced. "
                 "Restore the file, or rebuild this member on an empty volume",

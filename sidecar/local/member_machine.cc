@@ -211,7 +211,8 @@ Result<Effects> MemberMachine::admit(const wire::Order& order) {
     return fail(ErrorKind::kUnsafe, "the order's epoch {} revision {} is below the highest seen, epoch {} revision {}",
                 order.epoch, order.revision, record_->epoch, record_->revision);
   }
-  if (wanted == held) return Effects{};
+  // One whose numbers could not be written down comes again, and is not done before they are either.
+  if (wanted == held) return Effects{.save = dirty_};
   std::tie(record_->epoch, record_->revision) = wanted;
   dirty_ = true;
   return Effects{.save = true};

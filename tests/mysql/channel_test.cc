@@ -212,6 +212,32 @@ TEST_F(ChannelTest, ExpelledReplicasAndStrangersAreGone) {
   killed = primary.admin->kill_strangers(never_, {member(2).uuid});
   ASSERT_TRUE(killed) << killed.error().what;
   EXPECT_EQ(*killed, (std::vector<wire::DumpThread>{{member(1).uuid, "127.0.0.1"}}));
+
+  // Who logs in as another only claims to be who it says.
+  const std::string account = sidecar::replication_account(member(1).uuid);
+  run(member(2), "STOP REPLICA IO_THREAD");
+  run(member(2), std::format("CHANGE REPLICATION SOURCE TO SOURCE_USER='{}'", account));
+  run(member(2), "START REPLICA IO_THREAD");
+  ASSERT_TRUE(eventually([&] {
+    const std::string dumps = std::format(
+        "SELECT COUNT(*) FROM performance_schema.threads JOIN performance_schema.user_variables_by_thread"
+        " USING (THREAD_ID) WHERE PROCESSLIST_USER='{}' AND PROCESSLIST_COMMAND LIKE 'Binlog Dump%'"
+        " AND VARIABLE_NAME='replica_uuid' AND CONVERT(VARIABLE_VALUE USING utf8mb4)='{}'",
+        account, member(2).uuid);
+    return value(primary, dumps) == "1";
+  }));
+  killed = primary.admin->kill_strangers(never_, {member(1).uuid, member(2).uuid});
+  ASSERT_TRUE(killed) << killed.error().what;
+  EXPECT_EQ(*killed, (std::vector<wire::DumpThread>{{member(2).uuid, "127.0.0.1"}}));
+
+  // The count before the switch: semi-sync is never on with another one.
+  ASSERT_OK(primary.admin->set_ack_count(never_, 0));
+  run(primary, "SET GLOBAL log_output='TABLE', GLOBAL general_log=ON");
+  ASSERT_OK(primary.admin->set_ack_count(never_, 2));
+  EXPECT_EQ(value(primary,
+                  "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log"
+                  " WHERE argument LIKE 'SET GLOBAL rpl_semi_sync_source%' ORDER BY event_time LIMIT 1"),
+            "SET GLOBAL rpl_semi_sync_source_wait_for_replica_count=2");
 }
 
 TEST_F(ChannelTest, ClientsSessionsAreKilled) {

@@ -74,6 +74,7 @@ TEST_F(DurabilityTest, IsNotRestoredWhileACommitFromBeforeMayBeUnderWay) {
   ASSERT_FALSE(waited);
   EXPECT_EQ(waited.error().kind, ErrorKind::kRetry);
   EXPECT_TRUE(waited.error().what.contains("99999999-9999-9999-9999-999999999999:7")) << waited.error().what;
+  EXPECT_EQ(settings(), "1 1") << "who begins after the wait does so with strict settings";
   std::jthread commit([&] { EXPECT_TRUE(session->run({"COMMIT"})); });
   EXPECT_TRUE(eventually([&] { return admin.restore_durability(never_).has_value(); }));
   EXPECT_EQ(settings(), "1 1");

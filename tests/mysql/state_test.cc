@@ -31,12 +31,14 @@ TEST_F(StateTest, NamesEachDrift) {
   run(member(0), "SET GLOBAL innodb_flush_log_at_trx_commit=2");
   run(member(0), "SET GLOBAL rpl_semi_sync_source_timeout=10000");
   run(member(0), "SET GLOBAL rpl_semi_sync_source_wait_point=AFTER_COMMIT");
+  run(member(0), "SET GLOBAL rpl_semi_sync_source_wait_no_replica=OFF");
   run(member(0), "SET GLOBAL local_infile=ON");
   const auto now = state(member(0));
   EXPECT_EQ(now.relaxed,
             (std::vector<std::string>{"sync_binlog is 0, not 1", "innodb_flush_log_at_trx_commit is 2, not 1"}));
   EXPECT_EQ(now.drift, (std::vector<std::string>{"rpl_semi_sync_source_wait_point is AFTER_COMMIT, not AFTER_SYNC",
                                                  "rpl_semi_sync_source_timeout is 10000, not 1000000000000000",
+                                                 "rpl_semi_sync_source_wait_no_replica is OFF, not ON",
                                                  "local_infile is ON, not OFF"}));
   run(member(0), "SET GLOBAL super_read_only=OFF");
   run(member(0), "UNINSTALL PLUGIN rpl_semi_sync_source");
@@ -90,6 +92,7 @@ TEST_F(StateTest, TransactionsThatWaitForAcksAreOwned) {
   });
   EXPECT_LT(took, 2000);
   EXPECT_EQ(primary.admin->ensure_application_account(never_, "b", "b", passwords_).error().kind, ErrorKind::kRetry);
+  EXPECT_EQ(state(primary).gtid_owned, now.gtid_owned) << "it is refused before it begins";
   ASSERT_OK(follow(member(1), primary, true));
   writer.join();
   EXPECT_TRUE(executed(primary).contains(*owned));

@@ -52,10 +52,10 @@ class PodLogs : public testing::Test {
     follow_primary(replica);
     wait_received(replica, executed(primary_));
   }
-  void follow_primary(Pod& replica) {
-    replica.must(
-        wire::Follow{.host = "127.0.0.1", .port = primary_.mysql_port(), .source_uuid = primary_.state().uuid});
+  [[nodiscard]] wire::Follow primary_as_source() const {
+    return {.host = "127.0.0.1", .port = primary_.mysql_port(), .source_uuid = primary_.state().uuid};
   }
+  void follow_primary(Pod& replica) { replica.must(primary_as_source()); }
   /// Points the receiver at another member's sidecar.
   static void fetch(Pod& replica, Pod& source) {
     replica.must(wire::Follow{.host = "127.0.0.1", .port = source.log_port(), .source_uuid = source.state().uuid});
@@ -70,6 +70,18 @@ class PodLogs : public testing::Test {
       return s.sql && set_of(s.sql->channel.retrieved).united(set_of(s.sql->gtid_executed)).contains(set);
     }));
   }
+  static std::string received(Pod& pod) {
+    return pod.sql()
+        .value("SELECT RECEIVED_TRANSACTION_SET FROM performance_schema.replication_connection_status")
+        .value_or("?");
+  }
+  /// Bytes of its relay log behind the applier's place.
+  static std::int64_t bytes_unapplied(Pod& pod) {
+    const auto rows =
+        pod.sql().query("SELECT CONCAT(@@datadir, Relay_log_name), Relay_log_pos FROM mysql.slave_relay_log_info");
+    const auto& place = rows.value().at(0);
+    return static_cast<std::int64_t>(std::filesystem::file_size(place.at(0).value())) - std::stoll(place.at(1).value());
+  }
   static std::string rows(Pod& pod) {
     return pod.sql()
         .value("SELECT CONCAT(COUNT(*), ' rows, ', COALESCE(SUM(CRC32(CONCAT(a, b))), 0)) FROM app.t")
@@ -77,6 +89,24 @@ class PodLogs : public testing::Test {
   }
   static void wait_receiver_error(Pod& pod, const std::string& text) {
     EXPECT_TRUE(pod.wait_state([&](const auto& s) { return s.sql && s.sql->channel.receiver_error.contains(text); }));
+  }
+  /// The second names that relay logs had are out of the way, and those that they would get are taken by something that
+  /// cannot be looked at.
+  static Result<wire::OrderResult> give_while_nothing_can_be_kept(Pod& pod, const wire::Command& command) {
+    namespace fs = std::filesystem;
+    const auto kept = pod.folder() / "volume" / "baton" / "kept" / "relay";
+    const auto [away, taken] = std::pair(pod.folder() / "away", pod.folder() / "taken");
+    const auto data = pod.folder() / "volume" / "data";
+    fs::create_directory(taken);
+    for (const auto& file : binlog::read_index(data / "relay.index", data).value()) {
+      fs::create_symlink("nowhere", taken / file.filename());
+    }
+    fs::rename(kept, away);
+    fs::rename(taken, kept);
+    auto answer = pod.give(command);
+    fs::rename(kept, taken);
+    fs::rename(away, kept);
+    return answer;
   }
   /// How many dumps its binlog server has begun.
   static std::ptrdiff_t dumps_of(const Pod& pod) {
@@ -324,6 +354,15 @@ TEST_F(PodLogs, RelayLogsThatAPersonResetsAreStillSent) {
 TEST_F(PodLogs, AnApplierBehindTheEndOfItsRelayLogBeginsAnew) {
   Pod replica("shop-1");
   ASSERT_NO_FATAL_FAILURE(join(replica));
+  // One that stands exactly at the end has merely done its work: its channel stays as it is.
+  ASSERT_TRUE(primary_.sql().run({"REPLACE INTO app.t VALUES (1, 'one')"}));
+  wait_executed(replica, executed(primary_));
+  ASSERT_TRUE(replica.sql().run({"STOP REPLICA"}));
+  ASSERT_EQ(bytes_unapplied(replica), 0);
+  const std::string before = received(replica);
+  EXPECT_NE(before, "");
+  follow_primary(replica);
+  EXPECT_EQ(received(replica), before);
   for (const bool is_gone : {false, true}) {
     ASSERT_TRUE(primary_.sql().run({"REPLACE INTO app.t VALUES (1, REPEAT('x', 20000))"}));
     wait_executed(replica, executed(primary_));
@@ -342,6 +381,11 @@ TEST_F(PodLogs, AnApplierBehindTheEndOfItsRelayLogBeginsAnew) {
     }
     replica.must(wire::Permit{});
     ASSERT_TRUE(replica.wait_state([](const auto& s) { return is_running(s) && s.sql; }));
+    if (!is_gone) {
+      const auto refused = give_while_nothing_can_be_kept(replica, primary_as_source());
+      EXPECT_EQ(refused->error_kind, "Retry") << "a relay log that is there would lose its only name";
+      EXPECT_EQ(refused->state.sql->channel.source_host, "127.0.0.1");
+    }
     follow_primary(replica);
     wait_executed(replica, executed(primary_));
     EXPECT_EQ(replica.state().sql->channel.applier_error, "");

@@ -23,10 +23,52 @@ using wire::Process;
 bool is_running(const MemberState& state) { return state.process == Process::kRunning; }
 bool is_down(const MemberState& state) { return state.process == Process::kNotRunning; }
 bool logs_read(const MemberState& state) { return is_down(state) && state.logs_readable; }
+bool is_relaxed(const MemberState& state) { return state.relaxed; }
 
 void start(Pod& pod) {
   pod.start_sidecar();
   pod.start_gate();
+}
+
+/// The answer to an order that is refused; empty if it is not.
+std::string refusal(Pod& pod, const wire::Command& command) {
+  const auto answer = pod.give(command);
+  return answer ? answer->error_kind : answer.error().what;
+}
+
+/// A primary whose next commit waits for an ack that nobody sends; the answer that its client gets in the end.
+std::future<bool> begin_waiting_commit(Pod& pod) {
+  auto setup = pod.sql();
+  EXPECT_TRUE(setup.run({"CREATE DATABASE app", "CREATE TABLE app.t (a INT PRIMARY KEY)"}));
+  pod.must(wire::SetAckCount{.wait_for_count = 1});
+  auto answer =
+      std::async(std::launch::async, [&pod] { return pod.sql().query("INSERT INTO app.t VALUES (1)").has_value(); });
+  EXPECT_TRUE(pod.wait_state([](const auto& s) { return s.sql && s.sql->semi_sync.waiting_sessions == 1; }));
+  return answer;
+}
+
+/// While it lives, no epoch file can be written: its temporary name is taken. (Permissions mean nothing to root.)
+class UnwritableRecord {
+ public:
+  explicit UnwritableRecord(const Pod& pod) : path_(pod.folder() / "volume" / "baton" / "epoch.json.tmp") {
+    std::filesystem::create_directory(path_);
+  }
+  ~UnwritableRecord() { std::filesystem::remove(path_); }
+  UnwritableRecord(const UnwritableRecord&) = delete;
+  UnwritableRecord& operator=(const UnwritableRecord&) = delete;
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// An order that must be on disk before it is done is refused as often as it comes.
+void expect_refused_unwritten(Pod& pod, const wire::Command& command) {
+  const UnwritableRecord unwritable(pod);
+  for (int time = 0; time < 2; ++time) EXPECT_EQ(refusal(pod, command), "Retry") << wire::name_of(command);
+}
+
+std::string durability_settings(Pod& pod) {
+  return pod.sql().value("SELECT CONCAT(@@sync_binlog, @@innodb_flush_log_at_trx_commit)").value_or("?");
 }
 
 TEST(PodTest, KilledPrimaryIsToldHeldAndItsLogIsRead) {
@@ -43,6 +85,8 @@ TEST(PodTest, KilledPrimaryIsToldHeldAndItsLogIsRead) {
   EXPECT_EQ(again.opened_epoch, 1) << "done already: nothing";
   EXPECT_FALSE(again.last_exit) << "the end of --initialize is nobody's business";
   EXPECT_EQ(pod.give(wire::CloneFrom{.host = "h"})->error_kind, "Unsafe") << "the directory has a value";
+
+  EXPECT_EQ(refusal(pod, wire::KillSessions{}), "Unsafe") << "an open primary keeps its clients";
 
   auto sql = pod.sql();
   EXPECT_EQ(sql.value("SELECT @@server_uuid").value_or(""), pod.state().uuid);
@@ -116,19 +160,13 @@ TEST(PodTest, SidecarMayDieWhileMysqldLives) {
   ASSERT_TRUE(pod.wait_state(is_running)) << "a replica is started without an order";
 }
 
-bool is_relaxed(const wire::MemberState& state) { return state.relaxed; }
-
-/// The answer to an order that is refused.
-std::string refusal(Pod& pod, const wire::Command& command) {
-  const auto answer = pod.give(command);
-  return answer ? answer->error_kind : answer.error().what;
-}
-
 TEST(PodTest, RelaxedDurabilityIsRememberedAndRestored) {
   Pod pod("shop-0");
   start(pod);
   ASSERT_TRUE(pod.wait_state(is_down));
   pod.must(wire::Initialize{.uuid = pod.state().uuid});
+  expect_refused_unwritten(pod, wire::SetDurability{.relaxed = true});
+  EXPECT_EQ(durability_settings(pod), "11") << "nothing is relaxed before that is remembered";
   const auto relaxed = pod.must(wire::SetDurability{.relaxed = true});
   EXPECT_TRUE(relaxed.relaxed);
   EXPECT_EQ(relaxed.sql->relaxed.size(), 2U);
@@ -150,15 +188,37 @@ TEST(PodTest, RelaxedDurabilityIsRememberedAndRestored) {
   const auto restored = pod.must(wire::SetDurability{.relaxed = false});
   EXPECT_FALSE(restored.relaxed);
   EXPECT_TRUE(restored.sql->relaxed.empty());
-  EXPECT_EQ(pod.sql().value("SELECT CONCAT(@@sync_binlog, @@innodb_flush_log_at_trx_commit)").value_or("?"), "11");
+  EXPECT_EQ(durability_settings(pod), "11");
   // By nobody's order it is drift.
   ASSERT_TRUE(pod.sql().run({"SET GLOBAL sync_binlog=0"}));
   EXPECT_TRUE(pod.wait_state([](const auto& s) { return s.sql && s.sql->drift.size() == 1; }));
   EXPECT_TRUE(pod.must(wire::SetDurability{.relaxed = false}).sql->drift.empty());
+  // Nobody answers there, but whoever does may get acks by now.
+  pod.must(wire::Follow{.host = "127.0.0.1", .port = 1, .source_uuid = "x"});
+  ASSERT_TRUE(pod.sql().run({"SET GLOBAL rpl_semi_sync_replica_enabled=ON"}));
+  EXPECT_EQ(refusal(pod, wire::SetDurability{.relaxed = true}), "Unsafe");
+  EXPECT_EQ(durability_settings(pod), "11");
   pod.must(wire::SetAckCount{.wait_for_count = 0});
+  expect_refused_unwritten(pod, wire::Open{.target = ""});
+  EXPECT_EQ(pod.sql().value("SELECT @@super_read_only").value_or("?"), "1")
+      << "nothing is open before it is remembered";
   pod.must(wire::Open{.target = ""});
   EXPECT_EQ(refusal(pod, wire::SetDurability{.relaxed = true}), "Unsafe");
   EXPECT_FALSE(pod.state().relaxed);
+}
+
+/// Nothing is started, nothing counts of its logs, and no order takes the directory for an empty one.
+void expect_untouched(Pod& pod, const std::string& why) {
+  EXPECT_TRUE(pod.wait_state([&](const auto& s) { return is_down(s) && s.start_error.contains(why); },
+                             std::chrono::seconds(10)));
+  const auto uuid = pod.state().uuid;
+  for (const wire::Command& command : {wire::Command(wire::Permit{}), wire::Command(wire::Initialize{.uuid = uuid}),
+                                       wire::Command(wire::CloneFrom{.host = "127.0.0.1", .port = 1})}) {
+    EXPECT_NE(refusal(pod, command), "") << wire::name_of(command);
+  }
+  EXPECT_TRUE(is_down(pod.state()));
+  EXPECT_FALSE(pod.state().logs_readable);
+  EXPECT_EQ(pod.state().servable, "");
 }
 
 TEST(PodTest, AHostThatWasBootedWhileItWasRelaxedLeavesNothingToTrust) {
@@ -177,12 +237,21 @@ TEST(PodTest, AHostThatWasBootedWhileItWasRelaxedLeavesNothingToTrust) {
   ASSERT_NE(at, std::string::npos) << record;
   std::ofstream(file) << record.replace(at, boot.size(), "another");
   start(pod);
-  ASSERT_TRUE(
-      pod.wait_state([](const auto& s) { return is_down(s) && s.start_error.contains("rebuild this member"); }));
-  EXPECT_EQ(refusal(pod, wire::Permit{}), "Corrupt");
-  EXPECT_TRUE(is_down(pod.state()));
-  EXPECT_FALSE(pod.state().logs_readable);
-  EXPECT_EQ(pod.state().servable, "");
+  expect_untouched(pod, "the host was booted");
+
+  // Nor does a directory whose record is lost, or one that cannot even be seen.
+  pod.kill_sidecar();
+  std::filesystem::remove(file);
+  pod.start_sidecar();
+  expect_untouched(pod, "holds data, but there is no");
+  const auto data = pod.folder() / "volume" / "data";
+  EXPECT_TRUE(std::filesystem::exists(data / "mysql.ibd"));
+  pod.kill_sidecar();
+  std::filesystem::rename(data, pod.folder() / "volume" / "away");
+  std::filesystem::create_directory_symlink(data, data);
+  pod.start_sidecar();
+  expect_untouched(pod, "look for " + data.string());
+  EXPECT_FALSE(std::filesystem::exists(file)) << "no record of a directory that holds nothing";
 }
 
 TEST(PodTest, ReplicaIsEndedInOrder) {
@@ -216,22 +285,13 @@ TEST(PodTest, GateWithoutSidecarEndsAtOnceOrKills) {
   start(pod);
   pod.become_primary();
   ASSERT_FALSE(HasFailure());
+  auto answer = begin_waiting_commit(pod);
   pod.kill_sidecar();
   pod.gate().send_signal(SIGTERM);
+  EXPECT_FALSE(answer.get()) << "the client must not be told OK";
   ASSERT_TRUE(pod.gate().wait_end(std::chrono::seconds(10)));
   pod.start_sidecar();
   ASSERT_TRUE(pod.wait_state([](const auto& s) { return logs_read(s) && s.hold == Hold::kCrashedPrimary; }));
-}
-
-/// A primary whose next commit waits for an ack that nobody sends; the answer that its client gets in the end.
-std::future<bool> begin_waiting_commit(Pod& pod) {
-  auto setup = pod.sql();
-  EXPECT_TRUE(setup.run({"CREATE DATABASE app", "CREATE TABLE app.t (a INT PRIMARY KEY)"}));
-  pod.must(wire::SetAckCount{.wait_for_count = 1});
-  auto answer =
-      std::async(std::launch::async, [&pod] { return pod.sql().query("INSERT INTO app.t VALUES (1)").has_value(); });
-  EXPECT_TRUE(pod.wait_state([](const auto& s) { return s.sql && s.sql->semi_sync.waiting_sessions == 1; }));
-  return answer;
 }
 
 /// Why the gate exists: the server's own shutdown tells the client OK for a row that is on no replica.
@@ -361,17 +421,29 @@ TEST(PodTest, CloneFillsAMemberThatThenFollows) {
   const auto target = sql.value("SELECT @@gtid_executed").value_or("?");
   replica.must(wire::WaitApplied{.target = target, .milliseconds = 5000});
   EXPECT_EQ(replica.sql().value("SELECT COUNT(*) FROM app.t").value_or(""), "2");
+  // This receiver goes on sending acks, whatever the variable says.
+  ASSERT_TRUE(replica.sql().run({"SET GLOBAL rpl_semi_sync_replica_enabled=OFF"}));
+  EXPECT_EQ(refusal(replica, wire::SetDurability{.relaxed = true}), "Unsafe");
 
   // What only the table mysql.gtid_executed holds after a clone counts too when the logs are all there is.
   replica.must(wire::Fence{});
   ASSERT_TRUE(replica.wait_state(logs_read));
   EXPECT_TRUE(GtidSet::parse(replica.state().logs_gtid_set)->contains(*GtidSet::parse(target)));
 
-  // A stranger is cut off: the primary no longer lists this replica.
+  // A stranger is cut off as often as it comes: the primary no longer lists this replica, nor anybody.
   primary.must(wire::SetAckCount{.wait_for_count = 0});
   primary.must(wire::SetAckers{.replicas = {}});
   replica.must(wire::Permit{});
   ASSERT_TRUE(replica.wait_state(is_running));
+  replica.must(wire::Follow{.host = "127.0.0.1", .port = primary.mysql_port(), .source_uuid = primary.state().uuid});
+  std::string seen;
+  const auto dump = [&] {
+    constexpr const char* kDumps =
+        "SELECT MAX(PROCESSLIST_ID) FROM performance_schema.threads WHERE PROCESSLIST_COMMAND LIKE 'Binlog%'";
+    return sql.value(kDumps).value_or("");
+  };
+  ASSERT_TRUE(primary.wait_state([&](const auto&) { return !(seen = dump()).empty(); }));
+  EXPECT_TRUE(primary.wait_state([&](const auto&) { return dump() != seen; }, std::chrono::seconds(10)));
 }
 
 }  // namespace
