@@ -378,6 +378,20 @@ TEST(MemberMachine, OrdersBelowTheHighestSeenAreRefused) {
   EXPECT_EQ(bench.state().epoch, 3);
 }
 
+TEST(MemberMachine, AnOrderThatCouldNotBeWrittenDownIsWrittenDownWhenItComesAgain) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.save_error = "disk full";
+  for (int time = 1; time <= 2; ++time) {
+    const auto effects = bench.machine.admit(bench.order(2, 5));
+    ASSERT_TRUE(effects);
+    EXPECT_TRUE(effects->save) << "time " << time << ": it is not done before its numbers are on disk";
+    bench.run(*effects);
+  }
+  bench.save_error.clear();
+  bench.admit(2, 5);
+  EXPECT_EQ(bench.state().revision, 5);
+}
+
 TEST(MemberMachine, OrdersForAnotherPodAreRefused) {
   Bench bench(Bench::record_of(Directory::kCloned));
   auto order = bench.order(9, 9);
