@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "operator/kube/controller.h"
+#include "tests/operator/manual_clock.h"
 
 namespace baton::kube {
 namespace {
@@ -188,6 +189,22 @@ TEST(WorkQueueTest, ManyThreadsNeverRunAKeyTwiceAtOnceAndLoseNothing) {
   for (const auto until = clock.now() + seconds(10); !settled() && clock.now() < until;) std::this_thread::yield();
   EXPECT_TRUE(settled());
   EXPECT_FALSE(twice);
+}
+
+TEST(WorkQueueTest, ASuccessForgetsTheFailuresOfItsKey) {
+  test::ManualClock clock;
+  WorkQueue<int> queue(clock, {.first = milliseconds(10), .longest = seconds(1)});
+  queue.add(1);
+  queue.take({})->failed();
+  clock.advance(milliseconds(10));
+  queue.take({})->failed();
+  clock.advance(milliseconds(20));
+  queue.take({})->succeeded(milliseconds(0));
+  queue.take({})->failed();
+  // After a third failure in a row it would come later than another key.
+  queue.add_after(2, milliseconds(15));
+  clock.advance(milliseconds(15));
+  EXPECT_EQ(queue.take({})->key(), 1);
 }
 
 TEST(WorkQueueTest, StopEndsAWait) {

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <utility>
 
+#include "tests/operator/fake_api_server.h"
 #include "tests/operator/manual_clock.h"
 
 namespace baton::reconcile {
@@ -14,29 +14,8 @@ using std::chrono::seconds;
 
 const std::string kClaims = "/api/v1/namespaces/default/persistentvolumeclaims/";
 const std::string kSecrets = "/api/v1/namespaces/default/secrets";
-
-/// An API server that takes every write, and has what a test put there.
-class FakeServer final : public HttpPort {
- public:
-  Result<HttpResponse> send(const Context&, HttpRequest request) override {
-    const std::string path = request.path_and_query.substr(0, request.path_and_query.find('?'));
-    asked.push_back(request.method + " " + request.path_and_query);
-    if (request.method == "GET") {
-      const auto found = objects.find(path);
-      if (found == objects.end()) return HttpResponse{.status = 404, .body = "{}"};
-      return HttpResponse{.body = found->second.dump()};
-    }
-    if (std::exchange(refuses, false)) return HttpResponse{.status = 503, .body = "{}"};
-    Object written = Object::parse(request.body);
-    if (path.starts_with(kSecrets)) objects[kSecrets + "/" + kube::metadata_text(written, "name")] = written;
-    return HttpResponse{.body = written.dump()};
-  }
-  Result<void> stream_lines(const Context&, HttpRequest, std::function<bool(std::string_view)>) override { return {}; }
-
-  std::map<std::string, Object> objects;
-  std::vector<std::string> asked;
-  bool refuses = false;  ///< The next write.
-};
+const std::string kPrimaryService = "/api/v1/namespaces/default/services/shop-primary";
+const std::string kStatefulSet = "/apis/apps/v1/namespaces/default/statefulsets/shop";
 
 class Events final : public EventPort {
  public:
@@ -73,12 +52,19 @@ class ApplyTest : public ::testing::Test {
   void put_events(const Object& items) {
     server_.objects["/api/v1/namespaces/default/events"] = {{"metadata", {{"resourceVersion", "1"}}}, {"items", items}};
   }
+  /// A cache that is never behind.
+  Lookup cache_of(const kube::ResourceType& type) {
+    return [this, &type](const kube::ObjectKey& key) -> kube::ObjectPtr {
+      const auto found = server_.objects.find(kube::object_path(type, key));
+      return found == server_.objects.end() ? nullptr : std::make_shared<const Object>(found->second);
+    };
+  }
   [[nodiscard]] bool asked_for_events() const {
     return std::ranges::any_of(server_.asked, [](const std::string& call) { return call.contains("/events?"); });
   }
 
   test::ManualClock clock_;
-  FakeServer server_;
+  test::FakeApiServer server_;
   kube::KubeClient client_{server_, server_};
   Events events_;
   api::Cluster cluster_;
@@ -88,8 +74,8 @@ class ApplyTest : public ::testing::Test {
                    events_,
                    {.sidecar_image = "sidecar", .sidecar_pull_policy = "Never"},
                    {.pods = [this](const kube::ObjectKey&) { return pod_; },
-                    .services = [](const kube::ObjectKey&) { return nullptr; },
-                    .stateful_sets = [](const kube::ObjectKey&) { return nullptr; }}};
+                    .services = cache_of(kube::kServices),
+                    .stateful_sets = cache_of(kube::kStatefulSets)}};
 };
 
 TEST_F(ApplyTest, AClaimThatIsOnItsWayIsNoObstacle) {
@@ -125,6 +111,36 @@ TEST_F(ApplyTest, AScheduledPodsClaimIsNotLookedAt) {
   schedule_pod("True");
   EXPECT_TRUE(bring().empty());
   EXPECT_FALSE(asked_for_events());
+}
+
+TEST_F(ApplyTest, WhatSomebodyChangedIsPutBackAtOnce) {
+  EXPECT_TRUE(bring().empty());
+  server_.write(kStatefulSet, {{"spec", {{"replicas", 9}}}});
+  server_.write(kPrimaryService, {{"spec", {{"publishNotReadyAddresses", false}}}});
+  EXPECT_TRUE(bring().empty());
+  EXPECT_EQ(server_.objects.at(kStatefulSet)["spec"]["replicas"], 1);
+  EXPECT_EQ(server_.objects.at(kPrimaryService)["spec"]["publishNotReadyAddresses"], true);
+  server_.asked.clear();
+  server_.write(kStatefulSet, {{"status", {{"readyReplicas", 1}}}});
+  EXPECT_TRUE(bring().empty());
+  EXPECT_TRUE(server_.asked.empty()) << "nothing changed but a status: " << server_.asked.front();
+}
+
+TEST_F(ApplyTest, TheFinalizersOfOthersAreKept) {
+  const std::string path = kube::object_path(cluster_type(), {"default", "shop"});
+  server_.write(path, {{"metadata", {{"namespace", "default"}, {"name", "shop"}}}});
+  const Object stale = server_.objects.at(path);
+  server_.write(path, {{"metadata", {{"finalizers", {"theirs"}}}}});
+  const Context context{.deadline = clock_.now() + seconds(5)};
+  const auto refused = applier_.set_finalizer(context, stale, true);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kConflict);
+  const auto added = applier_.set_finalizer(context, server_.objects.at(path), true);
+  ASSERT_TRUE(added) << added.error().what;
+  EXPECT_EQ((*added)["metadata"]["finalizers"], Object::array({"theirs", kFinalizer}));
+  const auto removed = applier_.set_finalizer(context, *added, false);
+  ASSERT_TRUE(removed) << removed.error().what;
+  EXPECT_EQ((*removed)["metadata"]["finalizers"], Object::array({"theirs"}));
 }
 
 TEST_F(ApplyTest, ADeletedSecretIsWrittenAgainAndAnEventSaysSo) {

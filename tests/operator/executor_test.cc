@@ -195,6 +195,20 @@ TEST_F(ExecutorTest, NothingIsOrderedWithoutTheLease) {
   EXPECT_EQ(ears_.done().front().result.error().kind, ErrorKind::kCancelled);
 }
 
+TEST_F(ExecutorTest, WhatCannotBeUndoneIsRefusedOnceTheRecordHasMovedOn) {
+  Executor narrow({sidecars_, cluster_, lease_, clock_}, ears_, Logger(), 1);
+  narrow.submit(kShop, plan({engine::StopReceiver{Ordinal(1)}, engine::Permit{Ordinal(2)}}));
+  ASSERT_TRUE(sidecars_.wait_for_orders(1));
+  // The epoch is the same; the permit waits for the only thread.
+  narrow.submit(kShop, plan({}, 2));
+  sidecars_.open(true);
+  ASSERT_TRUE(ears_.wait_for_wakes(2));
+  EXPECT_EQ(sidecars_.orders(), std::vector<std::string>{"shop-1 StopReceiver"});
+  EXPECT_TRUE(ears_.done().front().result);
+  ASSERT_FALSE(ears_.done().back().result);
+  EXPECT_EQ(ears_.done().back().result.error().kind, ErrorKind::kConflict);
+}
+
 TEST_F(ExecutorTest, TheEndpointMovesWhileItsMemberIsBusy) {
   executor_.submit(kShop, plan({engine::StopReceiver{Ordinal(1)}, engine::Repoint{Ordinal(1)}}));
   ASSERT_TRUE(ears_.wait_for_wakes(1));

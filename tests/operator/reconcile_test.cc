@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "tests/operator/manual_clock.h"
 
 namespace baton::reconcile {
@@ -40,7 +43,9 @@ class FakeServer final : public ClusterPort {
     }
     stored = cluster;
     stored["metadata"]["resourceVersion"] = std::to_string(++version);
+    stored["status"].erase(pruned);
     ++writes;
+    if (after_write) after_write();
     return stored;
   }
   Result<Object> remove_annotation(const Context&, const Object& cluster, std::string_view name) override {
@@ -66,6 +71,8 @@ class FakeServer final : public ClusterPort {
   int writes = 0;
   int conflicts = 0;
   bool away = false;
+  std::string pruned;  ///< A field of the status that the server's schema does not have.
+  std::function<void()> after_write;
 };
 
 class FakeLease final : public LeasePort {
@@ -93,21 +100,29 @@ class FakeSteps final : public StepsPort {
 class FakeObjects final : public ObjectsPort {
  public:
   void refresh_credentials(const Context&, const api::Cluster&) override {}
-  std::vector<engine::Finding> bring(const Context&, const api::Cluster&, int, bool) override { return {}; }
+  std::vector<engine::Finding> bring(const Context&, const api::Cluster&, int members, bool services_too) override {
+    members_brought = members;
+    services_brought = services_too;
+    return {};
+  }
   Result<Object> set_finalizer(const Context&, const Object& cluster, bool present) override {
     finalizer = present;
     return cluster;
   }
   void forget(const ClusterKey&) override {}
   bool finalizer = false;
+  int members_brought = 0;
+  bool services_brought = false;
 };
 
 class FakeEvents final : public EventPort {
  public:
-  void tell(const ClusterKey&, bool, std::string_view reason, std::string_view) override {
+  void tell(const ClusterKey&, bool warning, std::string_view reason, std::string_view) override {
     reasons.emplace_back(reason);
+    if (warning) warnings.emplace_back(reason);
   }
   std::vector<std::string> reasons;
+  std::vector<std::string> warnings;  ///< Those of them that warn.
 };
 
 class ReconcileTest : public ::testing::Test {
@@ -127,6 +142,23 @@ class ReconcileTest : public ::testing::Test {
     return reconciler_.reconcile(Context{.deadline = clock_.now() + seconds(30)}, kShop);
   }
   engine::Recorded stored_record() { return recorded_of(server_.stored["status"], api::Names("shop")).value(); }
+
+  /// shop-0 is primary in epoch 2; its one acker was shop-2, of which there is no pod any more.
+  static engine::Recorded lost_acker_record() {
+    const engine::PrimaryRef primary{Ordinal(0), ServerUuid(kUuid0)};
+    engine::Recorded recorded{
+        .bootstrap = primary, .current_primary = primary, .epoch = Epoch(2), .revision = Revision(9)};
+    recorded.ackers = {{Ordinal(2), ServerUuid("acker"), PodUid("p2"), BootId("b2")}};
+    recorded.ack_count = 1;
+    recorded.ever_ready = true;
+    return recorded;
+  }
+  void put_record(const engine::Recorded& recorded) {
+    Json status = Json::object();
+    put_recorded(status, recorded, api::Names("shop"));
+    server_.write_behind(status);
+    cached_ = server_.stored;
+  }
 
   /// The sidecar of shop-0 says that its directory is empty, or what `change` makes of that.
   void hear_empty_member(const std::function<void(wire::MemberState&)>& change = {}) {
@@ -207,6 +239,76 @@ TEST_F(ReconcileTest, TheRecordIsDurableBeforeItsOrderIsGiven) {
   EXPECT_EQ(plan.revision, stored_record().revision);
   ASSERT_EQ(plan.steps.size(), 1U);
   EXPECT_EQ(engine::name_of(plan.steps.front()), "Initialize");
+}
+
+TEST_F(ReconcileTest, ALeaseThatIsLostBetweenTwoRecordsEndsTheLook) {
+  hear_empty_member();
+  server_.after_write = [&] { lease_.is_held = false; };
+  const auto outcome = reconcile();
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_EQ(outcome.error().kind, ErrorKind::kCancelled);
+  EXPECT_EQ(server_.writes, 1) << "the term was claimed";
+  EXPECT_FALSE(stored_record().bootstrap.has_value());
+  EXPECT_TRUE(steps_.plans.empty());
+}
+
+TEST_F(ReconcileTest, ARecordThatTheServerPrunesIsNotActedUpon) {
+  hear_empty_member();
+  server_.pruned = "bootstrap";
+  const auto outcome = reconcile();
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_EQ(outcome.error().kind, ErrorKind::kTerminal);
+  EXPECT_TRUE(steps_.plans.empty());
+}
+
+TEST_F(ReconcileTest, AnAckerIsNotScaledAwayAndAHeldFailoverTouchesNoService) {
+  engine::Recorded recorded = lost_acker_record();
+  put_record(recorded);
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(objects_.members_brought, 3) << "one is wanted, but shop-2 has acknowledged";
+  EXPECT_TRUE(objects_.services_brought);
+  recorded.revision = Revision(99);
+  recorded.failover = engine::FailoverRecord{.id = "shop-2", .old_primary = *recorded.current_primary};
+  put_record(recorded);
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.stored["status"]["state"], "FailoverHeld");
+  EXPECT_EQ(objects_.members_brought, 3);
+  EXPECT_FALSE(objects_.services_brought);
+}
+
+TEST_F(ReconcileTest, AFindingIsToldOnce) {
+  put_record(lost_acker_record());
+  for (int look = 0; look < 3; ++look) ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(events_.warnings, std::vector<std::string>{"PrimaryUnknown"});
+}
+
+TEST_F(ReconcileTest, AFindingThatARecordMendsIsToldAsWell) {
+  put_record(lost_acker_record());
+  hear_empty_member([](wire::MemberState& state) {
+    state.epoch = state.opened_epoch = 2;
+    state.directory = wire::Directory::kInitialized;
+    state.process = wire::Process::kRunning;
+    state.sql = wire::Sql{.version = "9.7.4", .read_only = false, .super_read_only = false};
+  });
+  for (int look = 0; look < 2; ++look) ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(stored_record().ack_count, 0) << "its commits wait for no acks, by nobody's order";
+  EXPECT_EQ(std::ranges::count(events_.warnings, "GuaranteeVoid"), 1);
+}
+
+TEST_F(ReconcileTest, ADecisionThatWaitsIsLookedAtAgainAtItsTime) {
+  server_.stored["spec"]["failover"] = {{"crashGraceMilliseconds", 4000}};
+  put_record(lost_acker_record());
+  hear_empty_member([](wire::MemberState& state) {
+    state.directory = wire::Directory::kInitialized;
+    state.hold = wire::Hold::kCrashedPrimary;
+  });
+  const auto first = reconcile();
+  ASSERT_TRUE(first.has_value()) << first.error().what;
+  EXPECT_EQ(first->again_after, seconds(4));
+  clock_.advance(std::chrono::milliseconds(1500));
+  const auto second = reconcile();
+  ASSERT_TRUE(second.has_value()) << second.error().what;
+  EXPECT_EQ(second->again_after, std::chrono::milliseconds(2500));
 }
 
 TEST_F(ReconcileTest, APersonsWordThatServesNothingIsTakenBack) {

@@ -233,6 +233,14 @@ TEST_F(SidecarHttpsTest, AMemberWhoseMountIsBehindIsAskedWithTheEarlierToken) {
   links_.want(kShop, {});
 }
 
+TEST_F(SidecarHttpsTest, OrdersBearTheTokenThatTheSecretHoldsNow) {
+  EXPECT_TRUE(client_.give(context(), HttpsSidecar::address(), order(wire::Permit{})));
+  sidecar_.take_token("new");
+  know_tokens("new", "");
+  const auto result = client_.give(context(), HttpsSidecar::address(), order(wire::Permit{}));
+  EXPECT_TRUE(result) << result.error().what;
+}
+
 TEST_F(SidecarHttpsTest, ARefusalShowsBesideAStreamThatGoesOn) {
   links_.want(kShop, {HttpsSidecar::address()});
   ASSERT_TRUE(wait_for_news(1));
