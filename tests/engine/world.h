@@ -18,7 +18,7 @@ struct Volume {
   GtidSet log;  ///< The binlog: executed, and what waits for acks.
   GtidSet executed;
   GtidSet retrieved;
-  GtidSet kept;  ///< Relay logs that were deleted under mysqld's name and have another.
+  GtidSet kept;            ///< Relay logs that were deleted under mysqld's name and have another.
   std::string source;      ///< Address that the channel points to.
   bool from_logs = false;  ///< And there to the binlog server.
   Epoch held_epoch{0};
