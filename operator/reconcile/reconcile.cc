@@ -289,7 +289,7 @@ Result<void> Reconciler::report(const Context& context, const ClusterKey& key, M
 void Reconciler::take_back_force(const Context& context, const ClusterKey& key, Memory& memory,
                                  const api::Cluster& cluster, const Pass& pass) {
   const auto word = cluster.annotations.find(std::string(api::kForceFailoverAnnotation));
-  if (word == cluster.annotations.end() || parts_.clock.now() < memory.api_rest_until) return;
+  if (word == cluster.annotations.end() || parts_.clock.now() < memory.api_rest_until || !parts_.lease.held()) return;
   if (pass.observed.forced && !pass.decision.force_spent) return;
   const bool is_primary = pass.observed.forced && pass.recorded.current_primary &&
                           pass.recorded.current_primary->ordinal == *pass.observed.forced;
