@@ -9,7 +9,7 @@ case "$variant" in
   release) options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo) ;;
   # Unoptimised, but for what computes (CMakeLists.txt): compiling is what takes the time, and it takes half of it.
   asan) options=(-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O0 -g1" -DBATON_ASAN=ON) ;;
-  tsan) options=(-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" -DBATON_TSAN=ON) ;;
+  tsan) options=(-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O0 -g1" -DBATON_TSAN=ON) ;;
   fuzz) options=(-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" -DBATON_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++) ;;
   *) die "unknown variant '$variant'; one of: release asan tsan fuzz" ;;
 esac
