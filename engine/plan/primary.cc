@@ -90,7 +90,8 @@ void housekeeping(const View& view, const ObservedMember& primary, Decision& dec
   if (cloning) return;
   for (const ObservedMember& member : view.observed.members) {
     const bool offers = member.heard && !member.report->offered_to.get().empty();
-    if (offers) add_order(decision, OfferLogs{member.ordinal, ServerUuid{}, GtidSet{}});
+    // Until it is open, its receiver is connected there, and would dial again and wait for an offer; Open waits for it.
+    if (offers && !server.read_only) add_order(decision, OfferLogs{member.ordinal, ServerUuid{}, GtidSet{}});
     const Server* donor = server_of(member);
     if (donor != nullptr && donor->clone_unlocked) add_order(decision, AllowClone{member.ordinal, false});
   }
