@@ -66,12 +66,13 @@ run_ctest() {
 }
 
 # Whole worlds, a failover at every point of them: too many for sanitizers, and the engine has neither threads nor bytes.
-# It has no clock and no chance either: what passed once passes with every run of the same program.
+# It has no clock and no chance either: what passed once passes with every run of the same program over
+# the same transcripts.
 exhaustive() {
   local dir passed_before
   dir="$("$REPO/tests/env/build.sh" release engine_test)" || return 1
-  passed_before="$CACHE/passed/worlds-$(hash_of "$dir/tests/engine/engine_test")"
-  [ ! -e "$passed_before" ] || { echo "this very program has passed before"; return 0; }
+  passed_before="$CACHE/passed/worlds-$(hash_of "$dir/tests/engine/engine_test" "$REPO"/tests/golden/scenarios/*.txt)"
+  [ ! -e "$passed_before" ] || { echo "this very program has passed these transcripts before"; return 0; }
   # One worker a core; each takes every other test.
   printf '%s\n' 0 1 | in_root xargs -P 2 -I{} env GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX={} \
     "$dir/tests/engine/engine_test" --gtest_brief=1 --gtest_filter='Exhaustive.*:*/Interruption.*' || return 1
@@ -172,7 +173,7 @@ lane_end() {
   while read -r name; do failures+=("$1: $name"); done < <(sed -nE 's/^\[ *[0-9]+s\] failed: //p' "$log")
 }
 all_groups() {
-  say "three lanes at once: unit with fuzz, mysql, e2e (from an empty cache about 50 minutes, repeated about 12)"
+  say "three lanes at once: unit with fuzz, mysql, e2e (from an empty cache most of an hour)"
   lane unit unit fuzz
   lane mysql mysql
   lane e2e e2e
