@@ -1,5 +1,7 @@
 #include "engine/decide/dispensable.h"
 
+#include <algorithm>
+
 #include "engine/decide/elect.h"
 
 namespace baton::engine {
@@ -10,8 +12,10 @@ namespace {
 void lose_memory(const View& view, ObservedMember& member) {
   Report& report = *member.report;
   const bool was_primary = view.recorded.current_primary && report.uuid == view.recorded.current_primary->uuid;
+  const bool fsyncs = std::ranges::any_of(
+      view.recorded.ackers, [&](const Identity& acker) { return acker.uuid == report.uuid && acker.fsyncs; });
   report.boot_id = BootId{};
-  if (was_primary || view.spec.strict_relay_log) return;
+  if (was_primary || fsyncs) return;
   report.dead_log.reset();
   if (report.server) report.server->channel.retrieved = GtidSet{};
   report.servable = report.server ? report.servable.intersected(report.server->executed) : GtidSet{};

@@ -41,7 +41,7 @@ bool stands_for(const View& view, const ObservedMember& member, const Identity& 
     why = std::format("{} is a new pod, and the end of the one before it was not seen (force-deleted?)", pod);
     return false;
   }
-  if (member.report->boot_id != identity.boot_id && !view.spec.strict_relay_log) {
+  if (member.report->boot_id != identity.boot_id && !identity.fsyncs) {
     why = std::format(
         "the node of {} was booted since it acknowledged, and acks were not fsynced (relayLogDurability: Default)",
         pod);
@@ -64,6 +64,20 @@ bool revoked(const View& view, const ObservedMember& member) {
   return false;
 }
 
+std::string why_own_log_needed(const View& view) {
+  if (!view.recorded.mandatory_log.empty()) return view.recorded.mandatory_log;
+  if (!view.recorded.current_primary) return {};
+  const Report* report = view.primary().report;
+  const OpenEnd end = report != nullptr ? report->open_end : OpenEnd::kNone;
+  if (end == OpenEnd::kNone) return {};
+  const std::string pod = view.pod(view.recorded.current_primary->ordinal);
+  if (end == OpenEnd::kUntold) return std::format("it is not known how mysqld of {} ended", pod);
+  return std::format(
+      "mysqld of {} was shut down by nobody's order ({}), which tells clients that wait for acks OK for rows that no "
+      "replica has",
+      pod, report->exit);
+}
+
 LogQuorum log_quorum(const View& view, Revocation revocation, const GtidSet* dead_log) {
   LogQuorum quorum;
   for (const Identity& identity : view.recorded.ackers) {
@@ -77,7 +91,8 @@ LogQuorum log_quorum(const View& view, Revocation revocation, const GtidSet* dea
   }
   const auto acks = static_cast<std::ptrdiff_t>(view.recorded.ack_count);
   const auto all = std::ssize(view.recorded.ackers);
-  quorum.proof_by_quorum = acks >= 1 && all >= acks && std::ssize(quorum.counted) > all - acks;
+  quorum.proof_by_quorum = acks >= 1 && all >= acks && std::ssize(quorum.counted) > all - acks &&
+                           why_own_log_needed(view).empty();
   quorum.proof_by_dead_log = dead_log != nullptr;
   if (!quorum.proof_by_quorum && dead_log != nullptr) quorum.logs = *dead_log;
   return quorum;

@@ -12,7 +12,7 @@ namespace baton::engine {
 /// and its sidecar reads its logs: it counts like any other. One whose durability is relaxed counts when it is
 /// restored.
 ///
-/// Proof 1. With W >= 1 and |R| > |A| - W:
+/// Proof 1. With W >= 1, |R| > |A| - W, and acks that were waited for all the time (why_own_log_needed):
 ///   every transaction acknowledged since the last change of A or W was received by at least W members of A; at most
 ///   |A| - |R| < W of them are outside R, so R holds it. Every earlier one is in the recorded floor, which the target
 ///   must contain. And the |A| - |R| members outside R are too few for a commit: the old primary acknowledges nothing
@@ -29,6 +29,11 @@ struct LogQuorum {
 
   [[nodiscard]] bool proven() const { return proof_by_quorum || proof_by_dead_log; }
 };
+
+/// Why the primary's own log is mandatory although commits wait for acks, so that only proof 2 will do: a sentence's
+/// beginning. It was shut down while it was open (mysqld tells waiting clients OK: semisync_source.cc, "Forced shutdown"),
+/// or the record says that acks were not to be relied on. Empty: it is not.
+[[nodiscard]] std::string why_own_log_needed(const View& view);
 
 /// Whether receivers must have been stopped by an order of the recorded epoch, and durability restored, or only could
 /// be.

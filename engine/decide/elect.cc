@@ -143,11 +143,23 @@ void elect(const View& view, Revocation revocation, const std::vector<const Obse
   for (const Ballot& ballot : rejected) assessment.sentence += std::format("; {}", ballot.sentence);
 }
 
+/// What is known to be wrong with the lost primary's own log; empty: nothing.
+std::string own_log_problem(const View& view) {
+  const auto& primary = view.recorded.current_primary;
+  const ObservedMember* member = primary ? view.member(primary->uuid) : nullptr;
+  if (member == nullptr || !member->heard || member->report->dead_log_error.empty()) return {};
+  return std::format("; the log of {} cannot be read to its end: {}", member->pod, member->report->dead_log_error);
+}
+
 std::string quorum_refusal(const View& view, const LogQuorum& quorum) {
   if (view.recorded.ack_count == 0) {
     return view.recorded.ever_ready
                ? "commits waited for no acks, so only the primary's own log is known to hold everything acknowledged"
                : "semi-sync has no acker yet, so only the primary's own log is known to hold everything acknowledged";
+  }
+  if (const std::string why = why_own_log_needed(view); !why.empty()) {
+    return std::format("only the log of {} is known to hold everything acknowledged, because {}",
+                       view.pod(view.recorded.current_primary->ordinal), why);
   }
   const auto needed = std::ssize(view.recorded.ackers) - view.recorded.ack_count + 1;
   std::string sentence = std::format("the logs of {} of {} ackers are needed and {} can be counted", needed,
@@ -162,7 +174,7 @@ Assessment assess(const View& view, Revocation revocation, const GtidSet* dead_l
   Assessment assessment{.quorum = log_quorum(view, revocation, dead_log)};
   if (!assessment.quorum.proven() && !view.forced()) {
     assessment.code = "NoLogQuorum";
-    assessment.sentence = quorum_refusal(view, assessment.quorum);
+    assessment.sentence = quorum_refusal(view, assessment.quorum) + own_log_problem(view);
     return assessment;
   }
   const std::vector<const ObservedMember*> from = sources(view, dead_log);

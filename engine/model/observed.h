@@ -15,7 +15,16 @@ enum class Directory : std::uint8_t { kUnknown, kEmpty, kInitialized, kCloned };
 enum class Process : std::uint8_t { kUnknown, kNotRunning, kInitializing, kCloning, kStarting, kRunning };
 enum class Thread : std::uint8_t { kStopped, kConnecting, kRunning };
 
+/// How a mysqld ended that was open for writes.
+enum class OpenEnd : std::uint8_t {
+  kNone,   ///< By a signal, which tells clients nothing; or it was not open; or it was opened anew since.
+  kUntold, ///< Not known (yet).
+  /// By itself, in order: clients whose commits waited for acks were told OK for rows that no replica has.
+  kShutDown,
+};
+
 struct SemiSync {
+  /// On, and not fallen back to off since: by a timeout that somebody shortened, or for want of replicas.
   bool source_enabled = false;
   int wait_for_count = 0;
   int clients = 0;
@@ -58,6 +67,9 @@ struct Server {
   bool app_account = false;
   bool clone_unlocked = false;
   std::vector<std::string> drift;
+  /// The first of them that acks rest on, and without which commits may go on unacknowledged; empty: none.
+  std::string ack_drift;
+  bool fsyncs_relay_log = false;  ///< sync_relay_log=1: what it acknowledges is on disk.
   bool relaxed = false;  ///< Its settings do not sync each commit: a crash of its host may take commits back.
 };
 
@@ -76,6 +88,7 @@ struct Report {
   Process process = Process::kUnknown;
   bool terminating = false;
   std::string exit;          ///< "killed by signal 9", empty if it never ended.
+  OpenEnd open_end = OpenEnd::kNone;
   int unordered_ends = 0;    ///< Ends that nobody ordered since it last answered for half a minute on end.
   Duration restart_pause{};  ///< How long the start after the last of them waits.
   std::string start_error;

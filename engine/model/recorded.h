@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -17,8 +18,13 @@ struct Identity {
   ServerUuid uuid;
   PodUid pod_uid;
   BootId boot_id;
+  /// Whether all that it acknowledged under this identity is on disk, so that a reboot of its node takes nothing back.
+  /// A property, no part of who it is.
+  bool fsyncs = false;
 
-  friend bool operator==(const Identity&, const Identity&) = default;
+  friend bool operator==(const Identity& a, const Identity& b) {
+    return std::tie(a.ordinal, a.uuid, a.pod_uid, a.boot_id) == std::tie(b.ordinal, b.uuid, b.pod_uid, b.boot_id);
+  }
 };
 
 /// A member as the primary: its incarnation matters, not its pod.
@@ -67,6 +73,9 @@ struct Recorded {
   Revision revision{0};
   std::vector<Identity> ackers;  ///< A
   int ack_count = 0;             ///< W; 0: semi-sync is off and the primary's own log is mandatory
+  /// Why the primary's own log is mandatory although commits wait for acks: something may have been acknowledged that no
+  /// acker has. Empty: it is not.
+  std::string mandatory_log;
   GtidSet floor;
   /// What the primary was last seen to have executed while it was open: acknowledged, or about to be. Older than ten
   /// seconds only if the primary was not heard.

@@ -21,8 +21,6 @@ struct Spec {
   int acks = 1;      ///< Wanted number of acks a commit waits for.
   /// What happens when no acker is left: commits go on without acks, instead of waiting for one.
   bool degrade = false;
-  /// sync_relay_log=1: an ack means fsynced, so that a node's reboot takes nothing back.
-  bool strict_relay_log = false;
   bool failover_enabled = true;
   Duration crash_grace{0};  ///< How long a crashed mysqld may take to come back before a failover begins.
   /// Whether what only the dead primary's log holds, and nobody acknowledged, is saved too. Without: it is errant.

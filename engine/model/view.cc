@@ -169,7 +169,8 @@ Identity identity_of(const ObservedMember& member) {
   return {.ordinal = member.ordinal,
           .uuid = member.report->uuid,
           .pod_uid = member.report->pod_uid,
-          .boot_id = member.report->boot_id};
+          .boot_id = member.report->boot_id,
+          .fsyncs = member.report->server && member.report->server->fsyncs_relay_log};
 }
 
 }  // namespace baton::engine

@@ -88,6 +88,24 @@ void size_ack_count(const View& view, const ObservedMember& primary, Decision& d
   }
 }
 
+/// While a setting that acks rest on is not as pinned, commits may go on without them between two looks: until that is
+/// mended, and a floor tells what came before, only the primary's own log will do.
+bool mind_ack_drift(const View& view, const ObservedMember& primary, Decision& decision) {
+  const Server& server = *server_of(primary);
+  const bool drifted = !server.read_only && !server.ack_drift.empty() && view.recorded.ack_count > 0;
+  if (server.read_only || drifted == !view.recorded.mandatory_log.empty()) return false;
+  Recorded next = view.recorded;
+  if (drifted) {
+    next.mandatory_log = std::format("{} of {}: commits may have gone on without acks", server.ack_drift, primary.pod);
+    propose(decision, std::move(next), std::format("the log of {} is mandatory: {}", primary.pod, server.ack_drift));
+    return true;
+  }
+  next.mandatory_log.clear();
+  next.floor = logged(server);
+  propose(decision, std::move(next), std::format("the log of {} is not mandatory any more", primary.pod));
+  return true;
+}
+
 bool expelled(const Server& primary, const ServerUuid& uuid) {
   const bool unlocked = std::ranges::any_of(primary.replication_accounts,
                                             [&](const ReplicationAccount& a) { return a.uuid == uuid && !a.locked; });
@@ -113,6 +131,21 @@ std::string unfit(const View& view, const Identity& identity, const ObservedMemb
   return patient ? "" : std::format("{} does not answer", pod);
 }
 
+/// An acker whose acks mean less than recorded: somebody changed sync_relay_log. It never becomes more again under the
+/// same identity.
+bool weaken_acker(const View& view, Decision& decision) {
+  for (std::size_t i = 0; i < view.recorded.ackers.size(); ++i) {
+    const Identity& identity = view.recorded.ackers[i];
+    const ObservedMember* member = present(view, identity);
+    if (!identity.fsyncs || member == nullptr || server_of(*member) == nullptr || identity_of(*member).fsyncs) continue;
+    Recorded next = view.recorded;
+    next.ackers[i].fsyncs = false;
+    propose(decision, std::move(next), std::format("acks of {} are not fsynced any more", member->pod));
+    return true;
+  }
+  return false;
+}
+
 /// The same directory in a new pod whose predecessor's end was seen: its logs are the logs that acknowledged.
 bool replace_identity(const View& view, const Identity& identity, Decision& decision) {
   const ObservedMember* member = view.member(identity.ordinal);
@@ -121,8 +154,9 @@ bool replace_identity(const View& view, const Identity& identity, Decision& deci
   if (!stands_for(view, *member, identity, why)) return false;
   Recorded next = view.recorded;
   std::erase(next.ackers, identity);
-  if (std::ranges::find(next.ackers, identity_of(*member)) == next.ackers.end())
-    next.ackers.push_back(identity_of(*member));
+  Identity successor = identity_of(*member);
+  successor.fsyncs = successor.fsyncs && identity.fsyncs;
+  if (std::ranges::find(next.ackers, successor) == next.ackers.end()) next.ackers.push_back(std::move(successor));
   propose(decision, std::move(next),
           std::format("{} goes on as an acker in a new pod on the same directory", member->pod));
   return true;
@@ -233,8 +267,10 @@ void tell_degraded(const View& view, const ObservedMember& primary, Decision& de
 void plan_acks(const View& view, const ObservedMember& primary, Decision& decision) {
   name_replicas(view, primary, decision);
   tell_degraded(view, primary, decision);
+  if (mind_ack_drift(view, primary, decision)) return;
   size_ack_count(view, primary, decision);
   if (decision.record) return;
+  if (weaken_acker(view, decision)) return;
   if (remove_acker(view, primary, decision)) return;
   if (add_acker(view, primary, decision)) return;
   remember_readiness(view, decision);

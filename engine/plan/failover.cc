@@ -25,6 +25,12 @@ bool acker_still_expected(const View& view) {
   });
 }
 
+/// How mysqld ended is told by the gate when the kernel is done with it, which may be a moment after its end was seen.
+bool end_may_be_told_yet(const View& view, const PrimarySight& sight) {
+  return sight.report != nullptr && sight.report->open_end == OpenEnd::kUntold && sight.member != nullptr &&
+         sight.member->heard && sight.member->down_since && view.now < *sight.member->down_since + kStragglerPatience;
+}
+
 /// Lets the old primary start, read-only: its own log covers everything when nothing else provably does.
 void let_return(const View& view, const PrimarySight& sight, const std::string& why_not, const std::string& code,
                 Decision& decision) {
@@ -33,6 +39,10 @@ void let_return(const View& view, const PrimarySight& sight, const std::string& 
     decision.look_again = view.now + kPatience;
     return set_state(decision, ClusterState::kFailingOver,
                      std::format("{}; ackers are yet to be heard: {}", sight.evidence, why_not));
+  }
+  if (end_may_be_told_yet(view, sight)) {
+    decision.look_again = *sight.member->down_since + kStragglerPatience;
+    return set_state(decision, ClusterState::kFailingOver, std::format("{}; {}", sight.evidence, why_not));
   }
   decision.findings.push_back({code, ordinal, why_not});
   if (sight.member != nullptr && sight.member->heard) {
@@ -172,6 +182,7 @@ void commit(const View& view, const ObservedMember& candidate, const Assessment&
   next.ack_count = 1;
   next.floor = assessment.target;
   next.watermark = assessment.target;
+  next.mandatory_log.clear();
   next.failover->phase = FailoverPhase::kOpening;
   next.failover->given_up = assessment.given_up;
   std::string why = std::format("{} is the new primary: {}", candidate.pod, assessment.sentence);
@@ -341,6 +352,8 @@ void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& de
   if (!rehearsal.possible()) return let_return(view, sight, rehearsal.sentence, rehearsal.code, decision);
   Recorded next = view.recorded;
   next.epoch = Epoch{next.epoch.get() + 1};
+  // Its sidecar may be gone when it is asked again.
+  if (heard && sight.report->open_end == OpenEnd::kShutDown) next.mandatory_log = why_own_log_needed(view);
   const std::string evidence =
       view.forced() ? std::format("a person gave {} up; {}", view.pod(old.ordinal), sight.evidence) : sight.evidence;
   next.failover = FailoverRecord{

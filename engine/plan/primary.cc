@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <format>
 
+#include "engine/decide/durability.h"
 #include "engine/plan/plans.h"
 
 namespace baton::engine {
@@ -28,6 +29,11 @@ void reopen(const View& view, const ObservedMember& primary, Decision& decision)
   Recorded next = view.recorded;
   next.epoch = Epoch{next.epoch.get() + 1};
   next.failover.reset();
+  if (!why_own_log_needed(view).empty()) {
+    // It is back with its log, so that what only that one was known to hold is known now.
+    next.floor = logged(*server_of(primary));
+    next.mandatory_log.clear();
+  }
   propose(decision, std::move(next),
           std::format("{} is reopened in place: its log covers the floor and all that is heard", primary.pod));
 }

@@ -131,7 +131,6 @@ engine::Spec spec_of(const api::Cluster& cluster) {
                     .replicas = cluster.spec.replicas,
                     .acks = cluster.spec.acks,
                     .degrade = cluster.spec.degrade,
-                    .strict_relay_log = cluster.spec.relay_log_durability == api::RelayLogDurability::kStrict,
                     .failover_enabled = cluster.spec.failover_enabled,
                     .crash_grace = cluster.spec.crash_grace,
                     .apply_tail = cluster.spec.salvage_tail == api::SalvageTail::kApply,

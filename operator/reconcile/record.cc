@@ -15,7 +15,7 @@ constexpr std::array<std::pair<engine::FailoverPhase, std::string_view>, 2> kPha
 /// The fields that a record has always, and those that it has at times.
 constexpr std::array<std::string_view, 7> kAlways = {"epoch", "revision",  "ackers", "effectiveAcks",
                                                      "floor", "everReady", "epochs"};
-constexpr std::array<std::string_view, 3> kAtTimes = {"bootstrap", "currentPrimary", "failover"};
+constexpr std::array<std::string_view, 4> kAtTimes = {"bootstrap", "currentPrimary", "failover", "mandatoryLog"};
 
 /// Reads fields that must be there and be right; keeps the first failure.
 class Strict {
@@ -117,12 +117,14 @@ Result<engine::Recorded> recorded_of(const Json& status, const api::Names& names
   recorded.ack_count = static_cast<int>(strict.number(status, "effectiveAcks"));
   recorded.floor = strict.gtids(status, "floor");
   recorded.ever_ready = strict.flag(status, "everReady");
+  if (there("mandatoryLog")) recorded.mandatory_log = strict.text(status, "mandatoryLog");
   if (there("watermark")) recorded.watermark = strict.gtids(status, "watermark");
   for (const Json& acker : strict.list(status, "ackers")) {
     recorded.ackers.push_back({.ordinal = strict.member(acker, "member"),
                                .uuid = strict.uuid(acker),
                                .pod_uid = PodUid(strict.text(acker, "podUid")),
-                               .boot_id = BootId(strict.text(acker, "bootId"))});
+                               .boot_id = BootId(strict.text(acker, "bootId")),
+                               .fsyncs = strict.flag(acker, "fsyncs")});
   }
   for (const Json& ended : strict.list(status, "epochs")) {
     recorded.epochs.push_back({.epoch = Epoch(strict.number(ended, "epoch")),
@@ -156,12 +158,15 @@ void put_recorded(Json& status, const engine::Recorded& recorded, const api::Nam
   status["everReady"] = recorded.ever_ready;
   status.erase("watermark");
   if (!recorded.watermark.empty()) status["watermark"] = recorded.watermark.to_string();
+  status.erase("mandatoryLog");
+  if (!recorded.mandatory_log.empty()) status["mandatoryLog"] = recorded.mandatory_log;
   status["ackers"] = Json::array();
   for (const engine::Identity& acker : recorded.ackers) {
     status["ackers"].push_back({{"member", names.pod(acker.ordinal)},
                                 {"uuid", acker.uuid.get()},
                                 {"podUid", acker.pod_uid.get()},
-                                {"bootId", acker.boot_id.get()}});
+                                {"bootId", acker.boot_id.get()},
+                                {"fsyncs", acker.fsyncs}});
   }
   status["epochs"] = Json::array();
   for (const engine::EndedEpoch& ended : recorded.epochs) {

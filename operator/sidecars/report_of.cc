@@ -1,5 +1,6 @@
 #include "operator/sidecars/report_of.h"
 
+#include <algorithm>
 #include <format>
 #include <utility>
 
@@ -39,6 +40,19 @@ engine::Thread thread_of(wire::Thread thread) {
   std::unreachable();
 }
 
+engine::OpenEnd open_end_of(const wire::MemberState& state) {
+  if (!state.suspect_end) return engine::OpenEnd::kNone;
+  const bool told = state.last_exit && state.last_exit->status;
+  return told ? engine::OpenEnd::kShutDown : engine::OpenEnd::kUntold;
+}
+
+/// The drift of a setting that decides whether commits wait for acks, by the names that sidecar/mysql/pinned.cc gives.
+std::string ack_drift_of(const std::vector<std::string>& drift) {
+  const auto found = std::ranges::find_if(
+      drift, [](const std::string& sentence) { return sentence.starts_with("rpl_semi_sync_source_"); });
+  return found == drift.end() ? std::string() : *found;
+}
+
 std::string exit_of(const std::optional<wire::Exit>& exit) {
   if (!exit) return {};
   if (exit->signal) return std::format("killed by signal {}", *exit->signal);
@@ -55,7 +69,7 @@ Result<GtidSet> gtid_set(std::string_view field, const std::string& text, const 
 }
 
 engine::SemiSync semi_sync_of(const wire::SemiSync& from) {
-  return {.source_enabled = from.source_enabled,
+  return {.source_enabled = from.source_enabled && from.source_active,
           .wait_for_count = static_cast<int>(from.wait_for_count),
           .clients = static_cast<int>(from.clients),
           .waiting_sessions = static_cast<int>(from.waiting_sessions),
@@ -88,6 +102,8 @@ Result<engine::Server> server_of(const wire::Sql& sql, const wire::Sql* before_s
                         .app_account = sql.app_account,
                         .clone_unlocked = sql.clone_unlocked,
                         .drift = sql.drift,
+                        .ack_drift = ack_drift_of(sql.drift),
+                        .fsyncs_relay_log = sql.fsyncs_relay_log,
                         .relaxed = !sql.relaxed.empty()};
   for (const auto& thread : sql.dump_threads) server.dump_threads.push_back({ServerUuid(thread.uuid), thread.host});
   for (const auto& account : sql.replication_accounts) {
@@ -126,6 +142,7 @@ Result<HeardLine> heard_line(wire::MemberState state, const HeardLine* previous)
                             .process = process_of(state.process),
                             .terminating = state.terminating,
                             .exit = exit_of(state.last_exit),
+                            .open_end = open_end_of(state),
                             .unordered_ends = static_cast<int>(state.unordered_ends),
                             .restart_pause = std::chrono::seconds(state.restart_pause_seconds),
                             .start_error = state.start_error,

@@ -17,7 +17,7 @@ namespace baton::sidecar {
 namespace {
 
 /// Raised when a record is written that older sidecars would misread.
-constexpr std::int64_t kFormat = 1;
+constexpr std::int64_t kFormat = 2;
 constexpr std::size_t kMaxFile = 4 * 1024 * 1024;
 
 std::string reason() { return std::strerror(errno); }
@@ -58,6 +58,7 @@ void visit_fields(Visitor& visit, S& value) {
   visit("hold", value.hold);
   visit("opened_epoch", value.opened_epoch);
   visit("open", value.open);
+  visit("suspect_end", value.suspect_end);
   visit("relaxed_on", value.relaxed_on);
   visit("uuid", value.uuid);
   visit("server_id", value.server_id);

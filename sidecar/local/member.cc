@@ -96,8 +96,8 @@ Member::Member(const Config& config, const Clock& clock, Logger log, MemberMachi
       log_(std::move(log)),
       file_(config.state_directory()),
       machine_(std::move(machine)),
-      watch_([this](int pid) {
-        static_cast<void>(apply([&](MemberMachine& m) { return m.on_process_ended(pid, clock_.now()); }));
+      watch_([this](int pid, std::optional<int> signal) {
+        static_cast<void>(apply([&](MemberMachine& m) { return m.on_process_ended(pid, signal, clock_.now()); }));
       }) {
   if (machine_.record()) {
     epoch_seen_ = machine_.record()->epoch;

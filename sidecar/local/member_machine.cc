@@ -105,10 +105,17 @@ Effects MemberMachine::end_if_unwanted(Effects effects) {
 
 Effects MemberMachine::on_gate_exited(int pid, const wire::Exit& exit, std::string_view tail, Instant now) {
   Effects effects;
-  if (pid == pid_) effects = ended(now);
+  if (pid == pid_) effects = ended(now, exit.signal);
   // A gate tells its last exit again when it dials anew; only the end of what we know makes it idle.
   if (pid == last_pid_) gate_ = Gate::kIdle;
-  if (pid == last_pid_ || last_pid_ == 0) tell_exit(exit, tail);
+  if (pid == last_pid_ || last_pid_ == 0) {
+    tell_exit(exit, tail);
+    if (record_ && record_->suspect_end && exit.signal) {
+      record_->suspect_end = false;
+      dirty_ = effects.save = true;
+      publish_record();
+    }
+  }
   if (exit.status == kMysqldRestartExit) next_start_ = now;
   maybe_start(effects, now);
   return effects;
@@ -135,9 +142,9 @@ Effects MemberMachine::on_gate_lost() {
   return {};
 }
 
-Effects MemberMachine::on_process_ended(int pid, Instant now) {
+Effects MemberMachine::on_process_ended(int pid, std::optional<int> signal, Instant now) {
   if (pid != pid_) return {};
-  return ended(now);
+  return ended(now, signal);
 }
 
 Effects MemberMachine::on_sql(int start, wire::Sql sql, Instant now) {
@@ -250,6 +257,7 @@ Effects MemberMachine::mark_open(std::int64_t epoch) {
   ENSURE(record_.has_value());
   if (record_->open && record_->opened_epoch == epoch) return {};
   record_->open = true;
+  record_->suspect_end = false;
   record_->opened_epoch = epoch;
   dirty_ = true;
   return {.save = true};
@@ -353,7 +361,7 @@ Effects MemberMachine::fail_task(std::string sentence) {
   return {.gate = {GateAction::kKill}};
 }
 
-Effects MemberMachine::ended(Instant now) {
+Effects MemberMachine::ended(Instant now, std::optional<int> signal) {
   const bool lived = answered_ && now - answered_since_ >= kHealthyRun;
   if (lived) backoff_ = Duration::zero();
   if (lived) forget_ends();
@@ -366,7 +374,7 @@ Effects MemberMachine::ended(Instant now) {
     state_.restart_pause_seconds = std::chrono::duration_cast<std::chrono::seconds>(next_start_ - now).count();
   }
   if (pid_ != 0 || state_.process != Process::kUnknown) {
-    state_.last_exit = wire::Exit{.status = {}, .signal = {}, .ordered = ordered};
+    state_.last_exit = wire::Exit{.status = {}, .signal = signal, .ordered = ordered};
   }
   answered_last_ = answered_;
   last_pid_ = std::exchange(pid_, 0);
@@ -378,6 +386,8 @@ Effects MemberMachine::ended(Instant now) {
   Effects effects;
   if (record_ && record_->open) {
     record_->open = false;
+    // Ordered or not: what orders is a signal, and what SIGTERM of another brings about may come before it.
+    record_->suspect_end = !signal;
     if (record_->hold == Hold::kNone) record_->hold = Hold::kCrashedPrimary;
     dirty_ = effects.save = true;
     publish_record();
@@ -431,6 +441,7 @@ void MemberMachine::publish_record() {
   state_.revision = record_->revision;
   state_.opened_epoch = record_->opened_epoch;
   state_.hold = record_->hold;
+  state_.suspect_end = record_->suspect_end;
   state_.relaxed = relaxed();
   state_.uuid = record_->uuid;
   state_.server_id = record_->server_id;

@@ -60,8 +60,8 @@ class MemberMachine {
   [[nodiscard]] Effects on_gate_refused(std::string sentence, Instant now);
   [[nodiscard]] Effects on_gate_terminating();
   [[nodiscard]] Effects on_gate_lost();
-  /// Seen by pidfd. The gate tells the status later.
-  [[nodiscard]] Effects on_process_ended(int pid, Instant now);
+  /// Its end was seen, with the signal that brought it if that is known already. The gate tells the status later.
+  [[nodiscard]] Effects on_process_ended(int pid, std::optional<int> signal, Instant now);
   /// What mysqld answered. `start` is what starts() said before it was asked: an answer of the mysqld before this one
   /// says nothing about this one, and is dropped.
   [[nodiscard]] Effects on_sql(int start, wire::Sql sql, Instant now);
@@ -134,7 +134,7 @@ class MemberMachine {
  private:
   enum class Gate : std::uint8_t { kUnknown, kIdle, kBusy };
 
-  Effects ended(Instant now);
+  Effects ended(Instant now, std::optional<int> signal = {});
   Effects end_if_unwanted(Effects effects);
   void tell_exit(const wire::Exit& exit, std::string_view tail);
   void maybe_start(Effects& effects, Instant now);

@@ -94,7 +94,20 @@ Result<std::optional<int>> find_mysqld(const std::filesystem::path& data_directo
   return std::nullopt;
 }
 
-ProcessWatch::ProcessWatch(std::function<void(int)> on_end)
+std::optional<int> ending_signal(int pid) {
+  constexpr int kSignalBits = 0x7f;
+  const auto stat = read_small_file(first_thread(pid), kMaxStat);
+  if (!stat) return std::nullopt;
+  std::string_view last(*stat);
+  while (last.ends_with('\n')) last.remove_suffix(1);
+  last.remove_prefix(std::min(last.rfind(' ') + 1, last.size()));
+  int status = 0;
+  const auto read = std::from_chars(last.data(), last.data() + last.size(), status);
+  const int signal = read.ec == std::errc{} ? status & kSignalBits : 0;
+  return signal != 0 ? std::optional(signal) : std::nullopt;
+}
+
+ProcessWatch::ProcessWatch(OnEnd on_end)
     : on_end_(std::move(on_end)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
@@ -160,7 +173,7 @@ void ProcessWatch::run(const std::stop_token& stop) {
       pid_ = 0;
       gone_ = false;
     }
-    on_end_(pid);
+    on_end_(pid, gone ? std::nullopt : ending_signal(pid));
   }
 }
 

@@ -22,6 +22,10 @@ namespace baton::sidecar {
 /// buffer pool), and only then closes its sockets and lets a pidfd tell. False when /proc does not say.
 [[nodiscard]] bool is_ending(int pid);
 
+/// The signal that ends a process whose end has begun: field 52 of proc_pid_stat(5), which the kernel fills in before it
+/// gives the memory back, and shows to who may trace the process. Nothing if it ends by itself, or /proc does not say.
+[[nodiscard]] std::optional<int> ending_signal(int pid);
+
 /// Sees a process end, by its threads' flags within kGlance and by pidfd at once, and can kill it without anybody's
 /// help. Thread-safe.
 class ProcessWatch {
@@ -29,8 +33,11 @@ class ProcessWatch {
   /// How often the threads' flags are looked at: one read of a few microseconds.
   static constexpr std::chrono::milliseconds kGlance{20};
 
-  /// `on_end(pid)` is called on the watch's own thread, once for each watched process.
-  explicit ProcessWatch(std::function<void(int pid)> on_end);
+  /// Gets the end of a process, with the signal that brought it if that is known.
+  using OnEnd = std::function<void(int pid, std::optional<int> signal)>;
+
+  /// `on_end` is called on the watch's own thread, once for each watched process.
+  explicit ProcessWatch(OnEnd on_end);
   ~ProcessWatch();
   ProcessWatch(const ProcessWatch&) = delete;
   ProcessWatch& operator=(const ProcessWatch&) = delete;
@@ -45,7 +52,7 @@ class ProcessWatch {
   void wake() const;
   [[nodiscard]] bool wait_for_end(int process, int pid) const;
 
-  std::function<void(int)> on_end_;
+  OnEnd on_end_;
   Fd wake_;
   std::mutex mutex_;
   Fd process_;  ///< pidfd

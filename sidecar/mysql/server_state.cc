@@ -18,7 +18,8 @@ constexpr unsigned kNoSuchThread = 1094;
 /// Variables that are read beside the pinned ones.
 constexpr auto kVariables =
     std::to_array<std::string_view>({"version", "read_only", "super_read_only", "rpl_semi_sync_source_enabled",
-                                     "rpl_semi_sync_source_wait_for_replica_count", "rpl_semi_sync_replica_enabled"});
+                                     "rpl_semi_sync_source_wait_for_replica_count", "rpl_semi_sync_replica_enabled",
+                                     "sync_relay_log"});
 
 /// Values by name; a variable that the server does not have is not there.
 using Variables = std::map<std::string, std::optional<std::string>, std::less<>>;
@@ -128,6 +129,7 @@ Result<wire::Sql> read_sql(SqlLease& sql) {
                   .gtid_purged = one_line(sets[0].text("purged")),
                   .semi_sync = semi_sync,
                   .channel = std::move(channel),
+                  .fsyncs_relay_log = text_of(variables, "sync_relay_log") == "1",
                   .drift = drift_of(variables, false),
                   .relaxed = drift_of(variables, true)};
   for (const auto& other : others)

@@ -106,8 +106,9 @@ struct Sql {
   Channel channel;
   std::vector<DumpThread> dump_threads;
   std::vector<ReplicationAccount> replication_accounts;
-  bool app_account = false;     ///< bootstrap.user exists.
-  bool clone_unlocked = false;  ///< The clone account may log in.
+  bool fsyncs_relay_log = false;  ///< sync_relay_log=1: what it acknowledges is on disk.
+  bool app_account = false;       ///< bootstrap.user exists.
+  bool clone_unlocked = false;    ///< The clone account may log in.
   std::vector<std::string>
       drift;  ///< Pinned settings whose value is not the pinned one: "relay_log_purge is OFF, not ON".
   /// Those of them that SetDurability changes, while it is by that order: "sync_binlog is 100, not 1".
@@ -138,6 +139,9 @@ struct MemberState {
   Process process = Process::kUnknown;
   bool terminating = false;  ///< The pod got SIGTERM.
   std::optional<Exit> last_exit;
+  /// It was open for writes when it ended, was not opened since, and was not ended by a signal as far as is known: a
+  /// mysqld that shuts down in order tells clients that wait for acks OK for rows that no replica has.
+  bool suspect_end = false;
   /// Ends that nobody ordered since mysqld last answered for 30 s on end.
   std::int64_t unordered_ends = 0;
   std::int64_t restart_pause_seconds = 0;  ///< How long the start after the last of them waits.

@@ -90,6 +90,7 @@ void visit_fields(Visitor& visit, S& value) {
   visit("channel", value.channel);
   visit("dump_threads", value.dump_threads);
   visit("replication_accounts", value.replication_accounts);
+  visit("fsyncs_relay_log", value.fsyncs_relay_log);
   visit("app_account", value.app_account);
   visit("clone_unlocked", value.clone_unlocked);
   visit("drift", value.drift);
@@ -114,6 +115,7 @@ void visit_fields(Visitor& visit, S& value) {
   visit("process", value.process);
   visit("terminating", value.terminating);
   visit("last_exit", value.last_exit);
+  visit("suspect_end", value.suspect_end);
   visit("unordered_ends", value.unordered_ends);
   visit("restart_pause_seconds", value.restart_pause_seconds);
   visit("start_error", value.start_error);

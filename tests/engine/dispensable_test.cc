@@ -104,7 +104,7 @@ TEST(Dispensable, WhatLiesInTheMemoryOfTheSameHostDoesNotCount) {
   lag.lose_primary();
   lag.at(2).report->boot_id = lag.recorded.ackers.at(1).boot_id = identity(1).boot_id;
   EXPECT_FALSE(lag.dispensable(1)) << "one crash takes the relay logs of both";
-  lag.spec.strict_relay_log = true;
+  lag.recorded.ackers.at(1).fsyncs = true;
   EXPECT_TRUE(lag.dispensable(1));
 }
 

@@ -52,6 +52,22 @@ TEST(Proof1, TakesTheUnionOfAllLogsThatCount) {
   EXPECT_EQ(quorum(sample).logs, gtids(0, 12));
 }
 
+TEST(Proof1, MeansNothingOfAPrimaryThatWasShutDown) {
+  for (const engine::OpenEnd end : {engine::OpenEnd::kUntold, engine::OpenEnd::kShutDown}) {
+    Sample sample;
+    sample.at(0).report->open_end = end;
+    EXPECT_FALSE(quorum(sample).proof_by_quorum);
+    const GtidSet log = gtids(0, 13);
+    EXPECT_EQ(log_quorum(sample.view(), Revocation::kDone, &log).logs, log);
+  }
+}
+
+TEST(Proof1, MeansNothingWhileTheRecordWantsThePrimarysLog) {
+  Sample sample;
+  sample.recorded.mandatory_log = "acks could time out";
+  EXPECT_FALSE(quorum(sample).proof_by_quorum);
+}
+
 TEST(Revoked, NeedsAnOrderOfTheRecordedEpoch) {
   Sample sample;
   sample.at(1).report->held_epoch = Epoch{1};
@@ -112,8 +128,9 @@ TEST(StandsFor, NotANodeThatWasBootedUnlessAcksWereFsynced) {
   std::string why;
   sample.at(1).report->boot_id = BootId("new");
   EXPECT_FALSE(stands_for(sample.view(), sample.at(1), identity(1), why));
-  sample.spec.strict_relay_log = true;
-  EXPECT_TRUE(stands_for(sample.view(), sample.at(1), identity(1), why));
+  engine::Identity fsyncs = identity(1);
+  fsyncs.fsyncs = true;
+  EXPECT_TRUE(stands_for(sample.view(), sample.at(1), fsyncs, why));
 }
 
 TEST(Proof2, TheDeadLogProvesWhateverTheReplicasSay) {

@@ -33,7 +33,7 @@ void make_cluster(const Stage& s) {
   s.world.spec.replicas = s.arguments.value("replicas", 3);
   s.world.spec.acks = s.arguments.value("acks", 1);
   s.world.spec.crash_grace = Duration{s.arguments.value("grace", 0)};
-  s.world.spec.strict_relay_log = s.arguments.has("strict");
+  s.world.strict = s.arguments.has("strict");
   s.world.spec.failover_enabled = !s.arguments.has("no-failover");
   s.world.spec.degrade = s.arguments.has("degrade");
   s.world.spec.apply_tail = !s.arguments.has("discard-tail");
@@ -69,6 +69,11 @@ void lower_acks(const Stage& s) {
   s.member().pod->wait_for_count = s.arguments.number(1);
 }
 
+void let_acks_time_out(const Stage& s) {
+  s.world.void_by_hand = true;
+  s.member().pod->acks_time_out = true;
+}
+
 void age_record(const Stage& s) { s.world.recorded.epoch = Epoch{s.world.recorded.epoch.get() - 1}; }
 
 using Command = std::function<void(const Stage&)>;
@@ -79,6 +84,9 @@ const std::map<std::string, Command>& commands() {
       {"settle", [](const Stage& s) { static_cast<void>(s.driver.settle()); }},
       {"write", [](const Stage& s) { s.world.write(s.arguments.number(0)); }},
       {"kill", [](const Stage& s) { s.world.kill_mysqld(s.arguments.number(0)); }},
+      {"shut-down", [](const Stage& s) { s.world.shut_down(s.arguments.number(0)); }},
+      {"let-acks-time-out", let_acks_time_out},
+      {"wait-for-acks", [](const Stage& s) { s.member().pod->acks_time_out = false; }},
       {"delete-pod", [](const Stage& s) { s.world.delete_pod(s.arguments.number(0), false); }},
       {"force-delete-pod", [](const Stage& s) { s.world.delete_pod(s.arguments.number(0), true); }},
       {"lose-volume", [](const Stage& s) { s.world.lose_volume(s.arguments.number(0)); }},
@@ -111,7 +119,7 @@ const std::map<std::string, Command>& commands() {
       {"load", [](const Stage& s) { s.world.load = s.arguments.has("on"); }},
       {"apply-at-most", [](const Stage& s) { s.world.apply_at_most = s.arguments.number(0); }},
       {"force", [](const Stage& s) { s.world.forced = Ordinal{s.arguments.number(0)}; }},
-      {"strict", [](const Stage& s) { s.world.spec.strict_relay_log = true; }},
+      {"strict", [](const Stage& s) { s.world.strict = true; }},
   };
   return kCommands;
 }

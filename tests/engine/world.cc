@@ -42,8 +42,6 @@ GtidSet first_of(const GtidSet& set, int most) {
   return result;
 }
 
-int real_count(const Pod& pod) { return pod.source_enabled ? pod.wait_for_count : 0; }
-
 }  // namespace
 
 World::World(int replicas, int acks) {
@@ -80,6 +78,20 @@ void World::end_process(Member& member, std::string exit) {
   if (!member.volume.open_mark) return;
   member.volume.open_mark = false;
   member.volume.held = true;
+  const bool by_signal = member.pod->exit.starts_with("killed");
+  const auto by_itself = member.pod->exit.empty() ? engine::OpenEnd::kUntold : engine::OpenEnd::kShutDown;
+  member.volume.open_end = by_signal ? engine::OpenEnd::kNone : by_itself;
+}
+
+void World::shut_down(int i) {
+  Member& member = members.at(static_cast<std::size_t>(i));
+  if (open_now(member)) {
+    member.volume.executed = member.volume.executed.united(member.volume.log);
+    acknowledged_ = acknowledged_.united(member.volume.executed);
+    void_by_hand = true;
+  }
+  if (running(member)) end_process(member, "exited with status 0");
+  check();
 }
 
 void World::kill_mysqld(int i) {
@@ -111,6 +123,8 @@ void World::reboot_node(int i) {
   Member& member = members.at(static_cast<std::size_t>(i));
   end_process(member, "");
   ++member.boot;
+  // What was received and not fsynced.
+  if (!strict) member.volume.retrieved = member.volume.retrieved.intersected(member.volume.executed);
   if (member.volume.relaxed) {
     // What was committed without a sync is gone, from the binlog or from the tables.
     Volume& volume = member.volume;
@@ -157,7 +171,7 @@ void World::transact(Member& member, bool binlogged) {
   const GtidSet own = volume.log.of_uuid(volume.uuid.get());
   const auto next = own.empty() ? 1 : own.sources().begin()->second.back().last + 1;
   volume.log.add({.uuid = volume.uuid.get(), .tag = {}}, next);
-  if (member.pod->read_only || real_count(*member.pod) == 0) volume.executed = volume.executed.united(volume.log);
+  if (member.pod->read_only || real_count(member) == 0) volume.executed = volume.executed.united(volume.log);
   ever_held_[volume.uuid.get()] = ever_held_[volume.uuid.get()].united(volume.log);
 }
 
@@ -187,10 +201,16 @@ std::vector<const Member*> World::ackers_of(const Member& source) const {
   return result;
 }
 
+int World::real_count(const Member& source) const {
+  const Pod& pod = *source.pod;
+  const bool gave_up = pod.acks_time_out && std::ssize(ackers_of(source)) < pod.wait_for_count;
+  return pod.source_enabled && !gave_up ? pod.wait_for_count : 0;
+}
+
 void World::commit_waiting(Member& member) {
   if (!running(member) || member.pod->read_only) return;
   const auto ackers = ackers_of(member);
-  const int needed = real_count(*member.pod);
+  const int needed = real_count(member);
   const GtidSet waiting = member.volume.log.minus(member.volume.executed);
   for (const auto& [source, intervals] : waiting.sources()) {
     for (const GtidInterval& interval : intervals) {
@@ -249,7 +269,7 @@ void World::replicate() {
   for (Member& member : members) {
     if (!running(member) || !member.applies || member.pod->applier == Thread::kStopped) continue;
     // An applier's commits wait for acks too.
-    if (std::ssize(ackers_of(member)) < real_count(*member.pod)) continue;
+    if (std::ssize(ackers_of(member)) < real_count(member)) continue;
     apply_received(member);
   }
   for (Member& member : members) commit_waiting(member);
@@ -333,7 +353,7 @@ engine::Server World::server_of(const Member& member) const {
                         .read_only = pod.read_only,
                         .executed = member.volume.executed,
                         .owned = member.volume.log.minus(member.volume.executed),
-                        .semi_sync = {.source_enabled = pod.source_enabled,
+                        .semi_sync = {.source_enabled = real_count(member) > 0,
                                       .wait_for_count = pod.wait_for_count,
                                       .clients = static_cast<int>(ackers_of(member).size()),
                                       .waiting_sessions = member.volume.log == member.volume.executed ? 0 : 1,
@@ -352,6 +372,8 @@ engine::Server World::server_of(const Member& member) const {
                         .app_account = member.volume.app_account,
                         .clone_unlocked = member.volume.clone_unlocked,
                         .drift = {},
+                        .ack_drift = pod.acks_time_out ? "rpl_semi_sync_source_timeout is 1000" : "",
+                        .fsyncs_relay_log = strict,
                         .relaxed = pod.relaxed};
   for (const Member& other : members) {
     if (connected(other, member)) server.dump_threads.push_back({other.volume.uuid, other.pod->address});
@@ -376,6 +398,7 @@ engine::Report World::report_of(const Member& member) const {
                         .process = pod.process,
                         .terminating = false,
                         .exit = pod.exit,
+                        .open_end = volume.open_end,
                         .start_error = pod.start_error,
                         .server = std::nullopt,
                         .sql_error = {},
@@ -403,7 +426,8 @@ engine::Identity World::identity_of(const Member& member) const {
   return {.ordinal = Ordinal{ordinal},
           .uuid = member.volume.uuid,
           .pod_uid = member.pod ? member.pod->uid : PodUid{},
-          .boot_id = boot_of(member)};
+          .boot_id = boot_of(member),
+          .fsyncs = strict};
 }
 
 BootId World::boot_of(const Member& member) const {
@@ -541,7 +565,8 @@ bool World::is_open() const {
 }
 
 void World::check_provable() {
-  if (recorded.ack_count == 0 || !recorded.current_primary || void_by_hand) return;
+  const bool own_log = recorded.ack_count == 0 || !recorded.mandatory_log.empty();
+  if (own_log || !recorded.current_primary || void_by_hand) return;
   // in_least[k]: what is in at least k of the ackers' logs.
   std::vector<GtidSet> in_least(static_cast<std::size_t>(recorded.ack_count) + 1);
   in_least.front() = acknowledged_.minus(recorded.floor);
@@ -563,7 +588,7 @@ void World::check() {
   for (const Member& member : members) {
     if (!open_now(member)) continue;
     const auto ackers = ackers_of(member);
-    if (std::ssize(ackers) >= real_count(*member.pod)) ++able;
+    if (std::ssize(ackers) >= real_count(member)) ++able;
     if (!recorded.current_primary || recorded.current_primary->uuid != member.volume.uuid) continue;
     for (const Member* acker : ackers) {
       if (acker->volume.relaxed) broken(std::format("I7: {} acknowledges while relaxed", acker->volume.uuid));
@@ -572,10 +597,10 @@ void World::check() {
         broken(std::format("I3: acks of {} count, but it is not in A", acker->volume.uuid));
       }
     }
-    if (recorded.ack_count <= real_count(*member.pod)) {
+    if (recorded.ack_count <= real_count(member) && !member.pod->acks_time_out) {
       void_by_hand = false;
-    } else if (!void_by_hand) {
-      broken(std::format("I3: recorded W is {}, commits wait for {}", recorded.ack_count, real_count(*member.pod)));
+    } else if (recorded.ack_count > real_count(member) && !void_by_hand && recorded.mandatory_log.empty()) {
+      broken(std::format("I3: recorded W is {}, commits wait for {}", recorded.ack_count, real_count(member)));
     }
   }
   if (able > 1) broken("I2: two members could acknowledge");
@@ -695,7 +720,7 @@ struct World::Orders {
   }
   std::string operator()(const engine::EnsureApplicationAccount&) const {
     if (!running(member) || !member.volume.source.empty()) return "this server is a replica";
-    const bool alone = std::ssize(world.ackers_of(member)) < real_count(*member.pod);
+    const bool alone = std::ssize(world.ackers_of(member)) < real_count(member);
     if (!member.volume.app_account) world.transact(member, !alone);
     member.volume.app_account = true;
     return {};
@@ -723,6 +748,7 @@ struct World::Orders {
           std::format("I1: opened without acknowledged {}", world.acknowledged_.minus(volume.executed).to_string()));
     }
     volume.open_mark = true;
+    volume.open_end = engine::OpenEnd::kNone;
     volume.opened_epoch = world.recorded.epoch;
     volume.source.clear();
     volume.from_logs = false;

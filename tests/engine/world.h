@@ -25,6 +25,7 @@ struct Volume {
   Revision held_revision{0};
   Epoch opened_epoch{0};
   bool open_mark = false;  ///< Opened, and mysqld has not ended since.
+  engine::OpenEnd open_end = engine::OpenEnd::kNone;
   bool held = false;
   bool relaxed = false;    ///< By an order; until all that was committed since is on disk.
   bool untrusted = false;  ///< Its host crashed meanwhile: the sidecar starts nothing and tells nothing of it.
@@ -47,6 +48,7 @@ struct Pod {
   bool read_only = true;
   bool source_enabled = false;
   int wait_for_count = 0;
+  bool acks_time_out = false;  ///< Somebody made commits go on when too few ackers are there.
   bool replica_enabled = false;
   bool replica_active = false;
   bool relaxed = false;  ///< What mysqld's settings say: a new mysqld is strict.
@@ -86,12 +88,15 @@ class World {
   engine::Recorded recorded;
   std::vector<Member> members;
   bool void_by_hand = false;      ///< Somebody else lowered W: the record is wrong until it says so.
+  bool strict = false;            ///< Every mysqld fsyncs its relay logs before it acknowledges.
   std::optional<Ordinal> forced;  ///< A person's word: that member is given up.
   bool load = false;              ///< With every tick each open member gets a write.
   int apply_at_most = 0;          ///< Transactions that an applier applies at a time; 0: all that it has.
 
   // Faults and their end.
   void kill_mysqld(int i);
+  /// SIGTERM by nobody's order: clients that wait for acks are told OK.
+  void shut_down(int i);
   void delete_pod(int i, bool force);
   void lose_volume(int i);
   void reboot_node(int i);
@@ -139,6 +144,8 @@ class World {
   [[nodiscard]] Member* at(const std::string& address);
   [[nodiscard]] bool connected(const Member& replica, const Member& source) const;
   [[nodiscard]] std::vector<const Member*> ackers_of(const Member& source) const;
+  /// How many acks its commits wait for.
+  [[nodiscard]] int real_count(const Member& source) const;
   [[nodiscard]] engine::Report report_of(const Member& member) const;
   [[nodiscard]] engine::Server server_of(const Member& member) const;
   [[nodiscard]] engine::Identity identity_of(const Member& member) const;

@@ -27,7 +27,7 @@ TEST(RecordTest, IsWrittenInTheFormOfTheSchema) {
     "epoch": 7, "revision": 41, "effectiveAcks": 1, "everReady": true,
     "watermark": "11111111-1111-1111-1111-111111111111:1-4",
     "floor": "00000000-0000-0000-0000-000000000000:1-9,11111111-1111-1111-1111-111111111111:tag:1-3",
-    "ackers": [{"member": "shop-2", "uuid": "22222222-2222-2222-2222-222222222222", "podUid": "p2", "bootId": "b2"}],
+    "ackers": [{"member": "shop-2", "uuid": "22222222-2222-2222-2222-222222222222", "podUid": "p2", "bootId": "b2", "fsyncs": true}],
     "epochs": [{"epoch": 6, "uuid": "00000000-0000-0000-0000-000000000000",
                 "finalSet": "00000000-0000-0000-0000-000000000000:1-9"}],
     "failover": {"id": "shop-7", "evidence": "killed by signal 9", "phase": "Opening",
