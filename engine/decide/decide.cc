@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <format>
+#include <utility>
 
 #include "engine/decide/elect.h"
 #include "engine/model/view.h"
@@ -18,15 +19,16 @@ int members_wanted(const View& view) {
   return wanted;
 }
 
-/// A sidecar has seen an epoch that the record does not know: the record was restored from an older copy.
+/// A sidecar has obeyed a record that this one is older than: it was restored from a copy.
 std::string record_is_older(const View& view) {
+  const auto known = std::pair(view.recorded.epoch, view.recorded.revision);
   for (const ObservedMember& member : view.observed.members) {
-    if (!member.report || member.report->held_epoch <= view.recorded.epoch) continue;
+    if (!member.report || std::pair(member.report->held_epoch, member.report->held_revision) <= known) continue;
     return std::format(
-        "{} has obeyed epoch {}, but the record says {}: the record was restored from an older copy, and who was "
-        "primary "
-        "since is not known",
-        member.pod, member.report->held_epoch, view.recorded.epoch);
+        "{} has obeyed epoch {} revision {}, but the record says {}.{}: it was restored from an older copy, and what "
+        "changed since is not known",
+        member.pod, member.report->held_epoch, member.report->held_revision, view.recorded.epoch,
+        view.recorded.revision);
   }
   return {};
 }

@@ -89,6 +89,8 @@ struct Report {
   bool terminating = false;
   std::string exit;          ///< "killed by signal 9", empty if it never ended.
   OpenEnd open_end = OpenEnd::kNone;
+  /// The pod in which it was open, whose end nobody saw: on another node it may be open still. Empty: there is none.
+  PodUid unseen_pod;
   int unordered_ends = 0;    ///< Ends that nobody ordered since it last answered for half a minute on end.
   Duration restart_pause{};  ///< How long the start after the last of them waits.
   std::string start_error;

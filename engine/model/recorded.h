@@ -40,6 +40,7 @@ struct EndedEpoch {
   Epoch epoch;
   ServerUuid uuid;
   GtidSet final_set;
+  GtidSet given_up;  ///< See FailoverRecord: the account of what a person's word cost outlives the next failover.
 
   friend bool operator==(const EndedEpoch&, const EndedEpoch&) = default;
 };

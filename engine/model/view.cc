@@ -12,7 +12,12 @@ const Report* departed_report(const ObservedCluster& observed, const ServerUuid&
 }
 
 /// `why`: in brackets, what keeps the operator from hearing that member, if that is known.
-PrimarySight sight_of_report(const ObservedCluster& observed, const ObservedMember* member, const Report* report,
+/// A new pod cannot tell the end of a mysqld that another pod ran, on another node; its kubelet can, and a person.
+bool may_run_elsewhere(const View& view, const Report& report) {
+  return !report.unseen_pod.get().empty() && !view.observed.ended_pods.contains(report.unseen_pod) && !view.forced();
+}
+
+PrimarySight sight_of_report(const View& view, const ObservedMember* member, const Report* report,
                              const std::string& pod, const std::string& why) {
   PrimarySight sight{.member = member, .report = report};
   if (report == nullptr) {
@@ -20,11 +25,16 @@ PrimarySight sight_of_report(const ObservedCluster& observed, const ObservedMemb
     return sight;
   }
   const bool heard = member != nullptr && member->heard;
-  if (report->process == Process::kNotRunning && report->held) {
+  if (may_run_elsewhere(view, *report)) {
+    sight.evidence = std::format(
+        "{} is a new pod on another node, and nobody saw the end of the one in which its mysqld was open "
+        "(force-deleted, or its node lost): it may still take writes there",
+        pod);
+  } else if (report->process == Process::kNotRunning && report->held) {
     sight.reachability = Reachability::kDownProven;
     sight.evidence = std::format("the sidecar of {} saw mysqld end ({}) and holds its start", pod,
                                  report->exit.empty() ? "before it started itself" : report->exit);
-  } else if (!heard && observed.ended_pods.contains(report->pod_uid)) {
+  } else if (!heard && view.observed.ended_pods.contains(report->pod_uid)) {
     sight.reachability = Reachability::kDownProven;
     sight.evidence = std::format("the kubelet reported that the containers of {} have ended", pod);
   } else if (!heard) {
@@ -77,7 +87,7 @@ PrimarySight View::primary() const {
   const Report* report = present != nullptr ? &*present->report : departed_report(observed, uuid);
   const ObservedMember* there = member(ordinal);
   const std::string why = there != nullptr && !there->refusal.empty() ? " (" + there->refusal + ")" : "";
-  return sight_of_report(observed, present, report, pod(ordinal), why);
+  return sight_of_report(*this, present, report, pod(ordinal), why);
 }
 
 std::vector<const ObservedMember*> View::replicas() const {

@@ -66,7 +66,16 @@ void adopt(const View& view, Decision& decision) {
     if (!has_data(member)) continue;
     if (member.report->process == Process::kNotRunning && member.report->held)
       add_order(decision, Permit{member.ordinal});
-    all_read = all_read && server_of(member) != nullptr;
+    if (server_of(member) != nullptr) continue;
+    all_read = false;
+    decision.message += std::format("; {} is not up yet{}{}", member.pod, member.report->start_error.empty() ? "" : ": ",
+                                    member.report->start_error);
+    if (member.report->start_error.empty()) continue;
+    decision.findings.push_back(
+        {"MysqldDoesNotStart", member.ordinal,
+         std::format("mysqld of {} does not start, and what it holds must be known before a history is chosen. It said: "
+                     "{}",
+                     member.pod, member.report->start_error)});
   }
   if (!all_read) return;
   GtidSet everything;

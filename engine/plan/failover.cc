@@ -13,6 +13,9 @@ namespace {
 /// others would make it errant.
 constexpr Duration kStragglerPatience{1000};
 
+/// How long a receiver may take to stop. It takes two seconds while it dials a host that is silent.
+constexpr Duration kStopPatience{6000};
+
 /// From so many transactions on it is worth two orders to apply them with relaxed durability. Eight appliers commit
 /// them in some 125 groups, each of which would be synced two or three times: a second on a good disk.
 constexpr std::uint64_t kWorthRelaxing = 1000;
@@ -171,12 +174,15 @@ std::vector<Identity> possible_ackers(const View& view, const ObservedMember& ca
   return result;
 }
 
-/// Phase 10: one compare-and-set. Acks were off or of this set, one ack is really waited for, and the floor is the
+/// The choice, in one compare-and-set. Acks were off or of this set, one ack is really waited for, and the floor is the
 /// target.
 void commit(const View& view, const ObservedMember& candidate, const Assessment& assessment, Decision& decision) {
   Recorded next = view.recorded;
   const PrimaryRef old = view.recorded.failover->old_primary;
-  next.epochs.push_back({Epoch{view.recorded.epoch.get() - 1}, old.uuid, assessment.target.of_uuid(old.uuid.get())});
+  next.epochs.push_back({.epoch = Epoch{view.recorded.epoch.get() - 1},
+                         .uuid = old.uuid,
+                         .final_set = assessment.target.of_uuid(old.uuid.get()),
+                         .given_up = assessment.given_up});
   next.current_primary = PrimaryRef{candidate.ordinal, candidate.report->uuid};
   next.ackers = possible_ackers(view, candidate);
   next.ack_count = 1;
@@ -265,7 +271,7 @@ void converge(const View& view, const Assessment& assessment, const GtidSet* dea
   attach(candidate, others, applied, decision);
   if (!applied && real_ack_count(server) > 0) return add_order(decision, SetAckCount{candidate.ordinal, 0});
   if (!applied) return add_order(decision, WaitApplied{candidate.ordinal, assessment.target});
-  // Phase 10 is for one that keeps what it commits.
+  // Only one is chosen that keeps what it commits.
   if (relaxed || server.relaxed || real_ack_count(server) != 1) return;
   if (!others.empty() && server.semi_sync.clients < 1) {
     decision.message = std::format("{} is ready, but no acker is connected to it yet", candidate.pod);
@@ -280,9 +286,26 @@ void converge(const View& view, const Assessment& assessment, const GtidSet* dea
   commit(view, candidate, assessment, decision);
 }
 
-/// Phases 2 and 3: every reachable replica stops receiving, a dead acker is kept dead so that its logs count, the old
-/// primary is held at this epoch.
+/// Whether ackers had long enough to stop their receivers, while their logs are what is missing.
+bool stopping_is_overdue(const View& view, const PrimarySight& sight) {
+  return sight.member != nullptr && sight.member->down_since &&
+         view.now >= *sight.member->down_since + kStopPatience &&
+         !log_quorum(view, Revocation::kDone, usable_dead_log(view, sight)).proven();
+}
+
+/// A mysqld that hangs does not stop its receiver. One that was killed acknowledges nothing, and its logs count.
+void fence_hung_ackers(const View& view, Decision& decision) {
+  for (const Identity& identity : view.recorded.ackers) {
+    const ObservedMember* member = view.member(identity.uuid);
+    const bool hangs = member != nullptr && member->heard && member->report->process == Process::kRunning;
+    if (hangs && !revoked(view, *member)) add_order(decision, Fence{member->ordinal});
+  }
+}
+
+/// Every reachable replica stops receiving, a dead acker is kept dead so that its logs count, the old primary is held at
+/// this epoch.
 void revoke(const View& view, const PrimarySight& sight, Decision& decision) {
+  if (stopping_is_overdue(view, sight)) fence_hung_ackers(view, decision);
   for (const Identity& identity : view.recorded.ackers) {
     const ObservedMember* member = view.member(identity.uuid);
     if (member == nullptr || !member->heard || server_of(*member) != nullptr || revoked(view, *member)) continue;
@@ -297,6 +320,17 @@ void revoke(const View& view, const PrimarySight& sight, Decision& decision) {
   const bool heard = sight.member != nullptr && sight.member->heard;
   if (heard && (sight.report->held_epoch < view.recorded.epoch || !sight.report->held))
     add_order(decision, Fence{sight.member->ordinal});
+}
+
+/// Who was kept dead so that its logs count may be the only one that can take over: it starts with its receiver
+/// stopped.
+void permit_candidates(const View& view, const Assessment& assessment, Decision& decision) {
+  if (!assessment.quorum.proven() || assessment.code != "NoCandidate") return;
+  for (const ObservedMember* member : view.replicas()) {
+    const bool waits = member->heard && member->report->process == Process::kNotRunning && member->report->held &&
+                       member->report->start_error.empty() && member->report->directory != Directory::kEmpty;
+    if (waits) add_order(decision, Permit{member->ordinal});
+  }
 }
 
 /// Until when a proven failover waits for ackers that answer and were told to stop a moment ago.
@@ -383,6 +417,7 @@ void plan_failover(const View& view, const PrimarySight& sight, Decision& decisi
   if (assessment.possible()) return converge(view, assessment, dead_log, decision);
   // One that was relaxed because others held everything counts again when it keeps what it commits.
   restore_durability(view, decision);
+  permit_candidates(view, assessment, decision);
   if (!decision.steps.empty() || log_is_being_read(sight)) {
     return set_state(decision, ClusterState::kFailingOver,
                      std::format("stopping receivers and reading logs; so far {}", assessment.sentence));

@@ -165,7 +165,9 @@ void plan_primary(const View& view, const PrimarySight& sight, Decision& decisio
   state_when_open(view, primary, decision);
   if (view.observed.endpoint_pod != primary.pod || view.observed.endpoint_epoch != view.recorded.epoch) {
     decision.steps.emplace_back(Repoint{primary.ordinal});
-    return;
+    if (decision.state == ClusterState::kWaitingForAcks) return;
+    return set_state(decision, ClusterState::kOpening,
+                     std::format("{} is open, and the endpoint has yet to be moved to it", primary.pod));
   }
   if (view.recorded.failover) {
     Recorded next = view.recorded;

@@ -77,15 +77,17 @@ class Strict {
   std::string failure_;
 };
 
+GtidSet given_up_of(Strict& strict, const Json& json) {
+  return json.is_object() && json.contains("givenUp") ? strict.gtids(json, "givenUp") : GtidSet();
+}
+
 engine::FailoverRecord failover_of(Strict& strict, const Json& json) {
   const Json& old_primary = strict.field(json, "oldPrimary");
-  GtidSet given_up;
-  if (json.is_object() && json.contains("givenUp")) given_up = strict.gtids(json, "givenUp");
   return {.id = strict.text(json, "id"),
           .old_primary = {.ordinal = strict.member(old_primary, "name"), .uuid = strict.uuid(old_primary)},
           .evidence = strict.text(json, "evidence"),
           .phase = strict.phase(json),
-          .given_up = std::move(given_up)};
+          .given_up = given_up_of(strict, json)};
 }
 
 Json member_ref(const engine::PrimaryRef& ref, const api::Names& names, const char* name_field) {
@@ -129,7 +131,8 @@ Result<engine::Recorded> recorded_of(const Json& status, const api::Names& names
   for (const Json& ended : strict.list(status, "epochs")) {
     recorded.epochs.push_back({.epoch = Epoch(strict.number(ended, "epoch")),
                                .uuid = strict.uuid(ended),
-                               .final_set = strict.gtids(ended, "finalSet")});
+                               .final_set = strict.gtids(ended, "finalSet"),
+                               .given_up = given_up_of(strict, ended)});
   }
   if (there("bootstrap")) {
     const Json& chosen = strict.field(status, "bootstrap");
@@ -170,8 +173,10 @@ void put_recorded(Json& status, const engine::Recorded& recorded, const api::Nam
   }
   status["epochs"] = Json::array();
   for (const engine::EndedEpoch& ended : recorded.epochs) {
-    status["epochs"].push_back(
-        {{"epoch", ended.epoch.get()}, {"uuid", ended.uuid.get()}, {"finalSet", ended.final_set.to_string()}});
+    Json json = {
+        {"epoch", ended.epoch.get()}, {"uuid", ended.uuid.get()}, {"finalSet", ended.final_set.to_string()}};
+    if (!ended.given_up.empty()) json["givenUp"] = ended.given_up.to_string();
+    status["epochs"].push_back(std::move(json));
   }
   status.erase("bootstrap");
   if (recorded.bootstrap) status["bootstrap"] = member_ref(*recorded.bootstrap, names, "member");

@@ -143,6 +143,7 @@ Result<HeardLine> heard_line(wire::MemberState state, const HeardLine* previous)
                             .terminating = state.terminating,
                             .exit = exit_of(state.last_exit),
                             .open_end = open_end_of(state),
+                            .unseen_pod = PodUid(state.unseen_pod),
                             .unordered_ends = static_cast<int>(state.unordered_ends),
                             .restart_pause = std::chrono::seconds(state.restart_pause_seconds),
                             .start_error = state.start_error,

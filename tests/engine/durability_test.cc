@@ -181,7 +181,7 @@ TEST(Judge, TheTargetMustContainTheFloor) {
 
 TEST(Judge, WhatAnEndedPrimaryWroteBeyondItsFinalSetIsErrant) {
   Sample sample;
-  sample.recorded.epochs = {{Epoch{1}, uuid_of(2), gtids(2, 4)}};
+  sample.recorded.epochs = {{.epoch = Epoch{1}, .uuid = uuid_of(2), .final_set = gtids(2, 4)}};
   sample.recorded.floor = gtids(0, 5).united(gtids(2, 4));
   sample.server(1).executed = gtids(0, 10).united(gtids(2, 4));
   sample.server(2).executed = gtids(0, 10).united(gtids(2, 6));

@@ -238,6 +238,92 @@ TEST(AckCount, LoweredBySomebodyElseIsRecordedFirst) {
   EXPECT_EQ(decision.record->next.ack_count, 1);
 }
 
+TEST(MandatoryLog, IsRecordedWhileASettingThatAcksRestOnIsChanged) {
+  Sample sample;
+  sample.open();
+  sample.server(0).ack_drift = "rpl_semi_sync_source_timeout is 1000, not never";
+  Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record);
+  EXPECT_FALSE(decision.record->next.mandatory_log.empty());
+  EXPECT_EQ(decision.record->next.floor, sample.recorded.floor);
+  sample.recorded = decision.record->next;
+  decision = sample.decide();
+  EXPECT_FALSE(decision.record) << decision.record->why;
+  EXPECT_FALSE(decision.readiness.ready) << "the loss of the primary with its volume would be held";
+  EXPECT_TRUE(decision.readiness.sentence.contains("rpl_semi_sync_source_timeout")) << decision.readiness.sentence;
+}
+
+TEST(MandatoryLog, EndsWithAFloorWhenTheSettingIsPutRight) {
+  Sample sample;
+  sample.open();
+  sample.recorded.mandatory_log = "acks could time out";
+  const Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record);
+  EXPECT_TRUE(decision.record->next.mandatory_log.empty());
+  EXPECT_EQ(decision.record->next.floor, gtids(0, 10));
+}
+
+TEST(MandatoryLog, IsRecordedWithTheIntentWhenThePrimaryWasShutDown) {
+  Sample sample;
+  sample.recorded.failover.reset();
+  sample.at(0).report->open_end = engine::OpenEnd::kShutDown;
+  sample.at(0).report->exit = "exited with status 0";
+  sample.at(0).report->dead_log = gtids(0, 12);
+  sample.at(2).report->servable = sample.at(1).report->servable = gtids(0, 10);
+  sample.at(0).report->servable = gtids(0, 12);
+  const Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record) << decision.message;
+  EXPECT_TRUE(decision.record->next.mandatory_log.contains("exited with status 0"));
+}
+
+TEST(MandatoryLog, IsInTheFloorOnceItsOwnerIsReopened) {
+  Sample sample;
+  sample.recorded.mandatory_log = "mysqld was shut down";
+  sample.at(0) = Sample::member(0);
+  const Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record);
+  EXPECT_TRUE(decision.record->next.mandatory_log.empty());
+  EXPECT_EQ(decision.record->next.floor, gtids(0, 10));
+}
+
+TEST(MandatoryLog, OfAnUntoldEndIsWaitedForInsteadOfLettingThePrimaryReturn) {
+  Sample sample;
+  sample.at(0).report->open_end = engine::OpenEnd::kUntold;
+  sample.at(0).report->dead_log_error = "an event is cut short";
+  sample.at(0).report->held_epoch = sample.recorded.epoch;
+  sample.at(0).down_since = sample.now - Duration{20};
+  EXPECT_EQ(step_of<engine::Permit>(sample.decide()), nullptr);
+  sample.at(0).down_since = sample.now - Duration{5000};
+  EXPECT_NE(step_of<engine::Permit>(sample.decide()), nullptr) << "but not for ever";
+}
+
+TEST(Fsynced, AcksAreForgottenWhenTheSettingIsNotWhatItWas) {
+  Sample sample;
+  sample.open();
+  sample.recorded.ackers.at(0).fsyncs = true;
+  sample.server(1).fsyncs_relay_log = true;
+  EXPECT_FALSE(sample.decide().record);
+  sample.server(1).fsyncs_relay_log = false;
+  const Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record);
+  EXPECT_FALSE(decision.record->next.ackers.at(0).fsyncs);
+}
+
+TEST(Fsynced, AcksOfAnEarlierPodDoNotBecomeSo) {
+  Sample sample;
+  sample.open();
+  sample.recorded.ackers.at(0).pod_uid = PodUid("earlier");
+  sample.observed.ended_pods.insert(PodUid("earlier"));
+  for (const bool before : {false, true}) {
+    sample.recorded.ackers.at(0).fsyncs = before;
+    sample.server(1).fsyncs_relay_log = true;
+    const Decision decision = sample.decide();
+    ASSERT_TRUE(decision.record);
+    EXPECT_EQ(decision.record->next.ackers.back().uuid, uuid_of(1));
+    EXPECT_EQ(decision.record->next.ackers.back().fsyncs, before);
+  }
+}
+
 TEST(AckCount, AClusterThatGrowsFromOneBeginsWithoutAcks) {
   Sample sample;
   sample.open();
@@ -282,7 +368,8 @@ TEST(Failover, TheChoiceIsRecordedWithItsTargetTheEndedEpochAndWhatIsGivenUp) {
   EXPECT_EQ(next.current_primary, (engine::PrimaryRef{Ordinal{1}, uuid_of(1)}));
   EXPECT_EQ(next.floor, target);
   EXPECT_EQ(next.watermark, target);
-  EXPECT_EQ(next.epochs, (std::vector{engine::EndedEpoch{Epoch{1}, uuid_of(0), gtids(0, 10)}}));
+  EXPECT_EQ(next.epochs, (std::vector{engine::EndedEpoch{
+                             .epoch = Epoch{1}, .uuid = uuid_of(0), .final_set = gtids(0, 10), .given_up = gtids(0, 12).minus(gtids(0, 10))}}));
   EXPECT_EQ(next.failover->given_up, gtids(0, 12).minus(gtids(0, 10)));
 }
 
@@ -317,6 +404,43 @@ TEST(Failover, AProvenQuorumWaitsAMomentForAnAckerThatIsBeingStopped) {
   sample.at(0).down_since = sample.now - Duration{5000};
   decision = sample.decide();
   EXPECT_NE(step_of<engine::SetAckCount>(decision), nullptr) << "but not for ever";
+}
+
+TEST(Failover, AnAckerThatHangsIsKilledSoThatItsLogsCount) {
+  Sample sample;
+  sample.channel(2).receiver = engine::Thread::kRunning;
+  sample.at(0).down_since = sample.now - Duration{2000};
+  EXPECT_EQ(step_of<engine::Fence>(sample.decide()), nullptr);
+  sample.at(0).down_since = sample.now - Duration{10000};
+  Decision decision = sample.decide();
+  ASSERT_NE(step_of<engine::Fence>(decision), nullptr);
+  EXPECT_EQ(step_of<engine::Fence>(decision)->on, Ordinal{2});
+  sample.at(2).report->server.reset();
+  decision = sample.decide();
+  ASSERT_NE(step_of<engine::Fence>(decision), nullptr) << "nor one that does not even answer";
+  EXPECT_EQ(step_of<engine::Fence>(decision)->on, Ordinal{2});
+  sample.at(0).report->dead_log = gtids(0, 10);
+  EXPECT_EQ(step_of<engine::Fence>(sample.decide()), nullptr) << "the dead primary's log is enough";
+}
+
+TEST(Failover, WhoWasKeptDeadForItsLogsStartsWhenNobodyElseCanTakeOver) {
+  Sample sample;
+  for (const int i : {1, 2}) {
+    sample.at(i).report->process = engine::Process::kNotRunning;
+    sample.at(i).report->held = true;
+    sample.at(i).report->server.reset();
+    sample.at(i).report->dead_log = gtids(0, 10);
+  }
+  EXPECT_NE(step_of<engine::Permit>(sample.decide()), nullptr);
+}
+
+TEST(Failover, ARefusalSaysWhatIsWrongWithTheDeadPrimarysLog) {
+  Sample sample;
+  sample.at(2).heard = false;
+  sample.at(0).report->dead_log_error = "binlog.000003 at offset 4711: an event's checksum is wrong";
+  const Decision decision = sample.decide();
+  EXPECT_TRUE(decision.message.contains("the log of shop-0 cannot be read to its end: binlog.000003 at offset 4711"))
+      << decision.message;
 }
 
 TEST(Failover, ANewLeaderHearsTheAckersBeforeItLetsTheOldPrimaryReturn) {
@@ -377,6 +501,44 @@ TEST(Start, TheEndOfAPodThatTheKubeletReportedIsProof) {
   EXPECT_EQ(sample.decide().state, ClusterState::kPrimaryUnknown);
   sample.observed.ended_pods.insert(identity(0).pod_uid);
   EXPECT_TRUE(sample.decide().record);
+}
+
+TEST(Start, ANewPodOnAnotherNodeIsNoProofThatTheOldOneEnded) {
+  Sample sample;
+  sample.recorded.failover.reset();
+  sample.at(0).report->unseen_pod = PodUid("earlier");
+  Decision decision = sample.decide();
+  EXPECT_EQ(decision.state, ClusterState::kPrimaryUnknown);
+  EXPECT_TRUE(decision.steps.empty()) << "nor may it start a second time";
+  sample.observed.ended_pods.insert(PodUid("earlier"));
+  EXPECT_TRUE(sample.decide().record);
+  sample.observed.ended_pods.clear();
+  sample.observed.forced = Ordinal{0};
+  EXPECT_TRUE(sample.decide().record);
+}
+
+TEST(Record, OneThatIsOlderThanWhatAMemberObeyedIsNotActedUpon) {
+  for (const bool of_epoch : {false, true}) {
+    Sample sample;
+    sample.open();
+    engine::Report& report = *sample.at(1).report;
+    report.held_epoch = Epoch{of_epoch ? 3 : 2};
+    report.held_revision = Revision{of_epoch ? 1 : 10};
+    const Decision decision = sample.decide();
+    EXPECT_EQ(decision.state, ClusterState::kAmbiguous);
+    EXPECT_TRUE(finds(decision, "RecordIsOlder"));
+    EXPECT_TRUE(decision.steps.empty());
+  }
+}
+
+TEST(Endpoint, UntilItIsMovedTheClusterIsNotHealthy) {
+  Sample sample;
+  sample.open();
+  EXPECT_EQ(sample.decide().state, ClusterState::kHealthy);
+  sample.observed.endpoint_pod = "shop-1";
+  const Decision decision = sample.decide();
+  EXPECT_EQ(decision.state, ClusterState::kOpening);
+  EXPECT_NE(step_of<engine::Repoint>(decision), nullptr);
 }
 
 TEST(Start, RefusedCredentialsExplainASilenceAndProveNothing) {
@@ -624,6 +786,18 @@ TEST(Adopt, TakesAnEpochAboveAllOnceAndOrdersOfItRaiseNothing) {
   decision = sample.decide();
   EXPECT_FALSE(decision.record) << decision.record->why;
   EXPECT_NE(step_of<engine::Permit>(decision), nullptr);
+}
+
+TEST(Adopt, NamesAMemberWhoseMysqldDoesNotStart) {
+  Sample sample;
+  sample.recorded = engine::Recorded{};
+  sample.recorded.epoch = Epoch{2};
+  sample.at(0).report->held = false;
+  sample.at(0).report->process = engine::Process::kStarting;
+  sample.at(0).report->start_error = "a line of its log";
+  const Decision decision = sample.decide();
+  EXPECT_TRUE(decision.message.contains("shop-0 is not up yet: a line of its log")) << decision.message;
+  EXPECT_TRUE(finds(decision, "MysqldDoesNotStart"));
 }
 
 TEST(Adopt, RecordsTheHolderOfEverythingWithAllOfItAsTheFloor) {
