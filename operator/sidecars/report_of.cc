@@ -122,6 +122,7 @@ wire::MemberState without_progress(wire::MemberState state) {
   state.sql->gtid_purged.clear();
   state.sql->channel.retrieved.clear();
   state.sql->channel.place.clear();
+  state.sql->channel.rows_in_progress = 0;
   state.sql->semi_sync.waiting_sessions = state.sql->semi_sync.waiting_sessions > 0 ? 1 : 0;
   return state;
 }
@@ -190,7 +191,8 @@ bool same_apart_from_progress(const wire::MemberState& a, const wire::MemberStat
 
 bool same_progress(const wire::MemberState& a, const wire::MemberState& b) {
   return a.sql && b.sql && a.sql->gtid_executed == b.sql->gtid_executed &&
-         a.sql->channel.retrieved == b.sql->channel.retrieved && a.sql->channel.place == b.sql->channel.place;
+         a.sql->channel.retrieved == b.sql->channel.retrieved && a.sql->channel.place == b.sql->channel.place &&
+         a.sql->channel.rows_in_progress == b.sql->channel.rows_in_progress;
 }
 
 bool same_source(const wire::MemberState& a, const wire::MemberState& b) {

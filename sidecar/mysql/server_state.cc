@@ -102,6 +102,16 @@ wire::Channel channel_of(const Rows::Row& row) {
           .applier_error = row.text("Last_SQL_Error")};
 }
 
+/// A long transaction is progress too. Nobody but appliers changes rows of a server that is closed.
+Result<std::int64_t> read_rows_in_progress(SqlLease& sql, const wire::Sql& state) {
+  TRY(retrieved, GtidSet::parse(state.channel.retrieved));
+  TRY(executed, GtidSet::parse(state.gtid_executed));
+  if (!state.read_only || executed.contains(retrieved)) return 0;
+  TRY(rows, sql.query("SELECT CAST(COALESCE(SUM(trx_rows_modified), 0) AS SIGNED) AS changed"
+                      " FROM information_schema.innodb_trx"));
+  return rows[0].number("changed");
+}
+
 }  // namespace
 
 Result<wire::Sql> read_sql(SqlLease& sql) {
@@ -132,6 +142,8 @@ Result<wire::Sql> read_sql(SqlLease& sql) {
                   .fsyncs_relay_log = text_of(variables, "sync_relay_log") == "1",
                   .drift = drift_of(variables, false),
                   .relaxed = drift_of(variables, true)};
+  TRY(rows, read_rows_in_progress(sql, state));
+  state.channel.rows_in_progress = rows;
   for (const auto& other : others)
     state.drift.push_back(std::format("there is a second replication channel, {}", other));
   for (auto& dump : connections) state.dump_threads.push_back({std::move(dump.uuid), std::move(dump.host)});

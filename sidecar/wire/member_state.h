@@ -58,6 +58,7 @@ struct Channel {
   std::string retrieved;  ///< Retrieved_Gtid_Set.
   std::string
       place;  ///< In the source's log, how far it has received, also within a transaction: "binlog.000007 4211".
+  std::int64_t rows_in_progress = 0;  ///< Of a server that has something to apply: rows changed and not committed yet.
   std::string receiver_error;
   std::string applier_error;
 

@@ -51,6 +51,7 @@ void visit_fields(Visitor& visit, S& value) {
   visit("applier", value.applier);
   visit("retrieved", value.retrieved);
   visit("place", value.place);
+  visit("rows_in_progress", value.rows_in_progress);
   visit("receiver_error", value.receiver_error);
   visit("applier_error", value.applier_error);
 }

@@ -23,6 +23,7 @@ TEST_F(StateTest, OfAFreshServerHasNoDrift) {
   EXPECT_EQ(now.relaxed, std::vector<std::string>{});
   EXPECT_EQ(now.channel, wire::Channel{});
   EXPECT_EQ(now.semi_sync, (wire::SemiSync{.wait_for_count = 1}));
+  EXPECT_FALSE(now.fsyncs_relay_log);
 }
 
 TEST_F(StateTest, NamesEachDrift) {
@@ -33,7 +34,9 @@ TEST_F(StateTest, NamesEachDrift) {
   run(member(0), "SET GLOBAL rpl_semi_sync_source_wait_point=AFTER_COMMIT");
   run(member(0), "SET GLOBAL rpl_semi_sync_source_wait_no_replica=OFF");
   run(member(0), "SET GLOBAL local_infile=ON");
+  run(member(0), "SET GLOBAL sync_relay_log=1");
   const auto now = state(member(0));
+  EXPECT_TRUE(now.fsyncs_relay_log) << "no drift: it is a choice of the spec";
   EXPECT_EQ(now.relaxed,
             (std::vector<std::string>{"sync_binlog is 0, not 1", "innodb_flush_log_at_trx_commit is 2, not 1"}));
   EXPECT_EQ(now.drift, (std::vector<std::string>{"rpl_semi_sync_source_wait_point is AFTER_COMMIT, not AFTER_SYNC",

@@ -102,6 +102,43 @@ TEST_F(SidecarBookTest, DownSinceIsTheFirstLineThatSaysSo) {
   EXPECT_FALSE(only(kStart + seconds(3))->down_since.has_value());
 }
 
+TEST_F(SidecarBookTest, AnEndIsSuspectUntilItIsToldAndWhenItWasAShutDown) {
+  const auto end_of = [&](std::optional<wire::Exit> exit, bool suspect, std::int64_t sequence) {
+    auto state = dead(sequence);
+    state.last_exit = std::move(exit);
+    state.suspect_end = suspect;
+    hear(state, kStart);
+    return only(kStart)->line->report.open_end;
+  };
+  EXPECT_EQ(end_of(wire::Exit{.signal = 9}, false, 1), engine::OpenEnd::kNone);
+  EXPECT_EQ(end_of(wire::Exit{}, true, 2), engine::OpenEnd::kUntold);
+  EXPECT_EQ(end_of(std::nullopt, true, 3), engine::OpenEnd::kUntold) << "for a sidecar that did not see it";
+  EXPECT_EQ(end_of(wire::Exit{.status = 0}, true, 4), engine::OpenEnd::kShutDown);
+}
+
+TEST_F(SidecarBookTest, SemiSyncCountsWhenItIsOnAndWorks) {
+  auto state = replica(1);
+  state.sql->semi_sync.source_enabled = true;
+  state.sql->semi_sync.source_active = true;
+  hear(state, kStart);
+  EXPECT_TRUE(only(kStart)->line->report.server->semi_sync.source_enabled);
+  state.sequence = 2;
+  state.sql->semi_sync.source_active = false;
+  hear(state, kStart);
+  EXPECT_FALSE(only(kStart)->line->report.server->semi_sync.source_enabled) << "it fell back: commits wait for nobody";
+}
+
+TEST_F(SidecarBookTest, TheDriftThatAcksRestOnIsToldApart) {
+  auto state = replica(1);
+  state.sql->drift = {"local_infile is ON, not OFF"};
+  hear(state, kStart);
+  EXPECT_EQ(only(kStart)->line->report.server->ack_drift, "");
+  state.sequence = 2;
+  state.sql->drift.emplace_back("rpl_semi_sync_source_timeout is 10000, not 1000000000000000");
+  hear(state, kStart);
+  EXPECT_EQ(only(kStart)->line->report.server->ack_drift, state.sql->drift.back());
+}
+
 TEST_F(SidecarBookTest, SilenceIsNotSeeingAcks) {
   hear(replica(1), kStart);
   EXPECT_FALSE(only(kStart + seconds(2))->not_acking_since.has_value());
@@ -110,6 +147,14 @@ TEST_F(SidecarBookTest, SilenceIsNotSeeingAcks) {
   connecting.sql->channel.receiver = wire::Thread::kConnecting;
   hear(connecting, kStart + milliseconds(700));
   EXPECT_EQ(only(kStart + seconds(9))->not_acking_since, kStart + milliseconds(700));
+}
+
+TEST_F(SidecarBookTest, RowsOfALongTransactionAreProgress) {
+  hear(replica(1), kStart);
+  auto applying = replica(2);
+  applying.sql->channel.rows_in_progress = 100;
+  hear(applying, kStart + seconds(1));
+  EXPECT_EQ(only(kStart + seconds(1))->idle_since, kStart + seconds(1));
 }
 
 TEST_F(SidecarBookTest, IdleSinceIsTheLastLineWithProgress) {

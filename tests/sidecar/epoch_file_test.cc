@@ -35,6 +35,7 @@ EpochRecord full_record() {
           .hold = wire::Hold::kFenced,
           .opened_epoch = 4,
           .open = true,
+          .suspect_end = true,
           .relaxed_on = "a boot",
           .uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562",
           .server_id = 77,

@@ -63,7 +63,7 @@ struct Bench {
   void answer(wire::Sql sql = {}) { run(machine.on_sql(machine.starts(), std::move(sql), now)); }
   void stay_silent() { machine.on_sql_error(machine.starts(), "no answer within 1 s", now); }
   std::vector<GateAction> exit(int pid, int signal) {
-    auto actions = run(machine.on_process_ended(pid, now));
+    auto actions = run(machine.on_process_ended(pid, std::nullopt, now));
     actions.append_range(
         run(machine.on_gate_exited(pid, {.status = {}, .signal = signal, .ordered = false}, "last words", now)));
     return actions;
@@ -328,10 +328,46 @@ TEST(MemberMachine, AServerThatNeverAnswersIsStartedEverMoreRarely) {
 TEST(MemberMachine, ADemandForRestartIsMetAtOnce) {
   Bench bench(Bench::record_of(Directory::kCloned));
   bench.bring_up(10);
-  bench.run(bench.machine.on_process_ended(10, bench.now));
+  bench.run(bench.machine.on_process_ended(10, std::nullopt, bench.now));
   EXPECT_EQ(bench.run(bench.machine.on_gate_exited(10, {.status = 16, .signal = {}, .ordered = false}, "", bench.now)),
             std::vector{kStart});
   EXPECT_EQ(bench.state().unordered_ends, 0);
+}
+
+TEST(MemberMachine, TheEndOfAnOpenServerIsSuspectUntilASignalIsKnownToHaveBroughtIt) {
+  const wire::Exit by_itself{.status = 0, .signal = {}, .ordered = false};
+  const wire::Exit killed{.status = {}, .signal = SIGKILL, .ordered = false};
+  for (const bool seen_at_once : {false, true}) {
+    Bench bench(Bench::record_of(Directory::kCloned));
+    bench.bring_up(10);
+    bench.run(bench.machine.mark_open(1));
+    bench.run(bench.machine.on_process_ended(10, seen_at_once ? std::optional(SIGKILL) : std::nullopt, bench.now));
+    EXPECT_EQ(bench.state().suspect_end, !seen_at_once);
+    EXPECT_EQ(bench.machine.record()->suspect_end, !seen_at_once) << "a fresh sidecar must know";
+    bench.run(bench.machine.on_gate_exited(10, killed, "", bench.now));
+    EXPECT_FALSE(bench.state().suspect_end);
+    EXPECT_FALSE(bench.machine.record()->suspect_end);
+    EXPECT_TRUE(bench.machine.saved());
+  }
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  bench.run(bench.machine.mark_open(1));
+  bench.run(bench.machine.on_process_ended(10, std::nullopt, bench.now));
+  bench.run(bench.machine.on_gate_exited(10, by_itself, "", bench.now));
+  EXPECT_TRUE(bench.state().suspect_end) << "clients were told OK for rows that no replica has";
+  bench.run(bench.machine.permit(bench.now));
+  bench.run(bench.machine.on_gate_running(11, false));
+  bench.answer();
+  EXPECT_TRUE(bench.state().suspect_end) << "until it is opened anew, by a record that knows what it holds";
+  bench.run(bench.machine.mark_open(2));
+  EXPECT_FALSE(bench.machine.record()->suspect_end);
+}
+
+TEST(MemberMachine, TheEndOfOneThatWasNotOpenIsNotSuspect) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  bench.run(bench.machine.on_process_ended(10, std::nullopt, bench.now));
+  EXPECT_FALSE(bench.state().suspect_end);
 }
 
 TEST(MemberMachine, EndsInARowAreCountedUntilAServerLives) {

@@ -305,6 +305,8 @@ TEST(PodTest, PlainSigtermAcknowledgesWhatNoReplicaHas) {
   EXPECT_TRUE(answer.get()) << "this server no longer acknowledges on SIGTERM: the gate may learn to be kinder";
   ASSERT_TRUE(pod.wait_state(is_down));
   EXPECT_EQ(pod.state().hold, Hold::kCrashedPrimary) << "nobody ordered it: a degraded end is a crash";
+  ASSERT_TRUE(pod.wait_state([](const auto& s) { return s.last_exit && s.last_exit->status; }));
+  EXPECT_TRUE(pod.state().suspect_end) << "only its own log has what it acknowledged";
 }
 
 TEST(PodTest, SigtermThroughTheGateAcknowledgesNothing) {
@@ -320,6 +322,7 @@ TEST(PodTest, SigtermThroughTheGateAcknowledgesNothing) {
       pod.wait_state([](const auto& s) { return is_down(s) && s.last_exit && s.last_exit->signal == SIGKILL; }));
   EXPECT_TRUE(pod.state().terminating);
   EXPECT_TRUE(pod.state().last_exit->ordered);
+  EXPECT_FALSE(pod.state().suspect_end);
   EXPECT_EQ(pod.state().hold, Hold::kCrashedPrimary);
 }
 

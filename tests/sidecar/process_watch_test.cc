@@ -13,7 +13,9 @@
 #include <array>
 #include <chrono>
 #include <condition_variable>
+#include <future>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -80,9 +82,31 @@ TEST(IsEnding, OneLivingThreadIsLife) {
   EXPECT_FALSE(is_ending(child.pid())) << "the second thread may still talk to clients";
 }
 
+TEST(EndingSignal, IsKnownOfOneThatWasKilledAndOfNobodyElse) {
+  EXPECT_EQ(ending_signal(::getpid()), std::nullopt);
+  const Child killed(wait_for_ever);
+  killed.kill();
+  killed.wait_for_zombie();
+  EXPECT_EQ(ending_signal(killed.pid()), SIGKILL);
+  const Child by_itself([] { ::_exit(9); });
+  by_itself.wait_for_zombie();
+  EXPECT_EQ(ending_signal(by_itself.pid()), std::nullopt) << "status 9 is no signal 9";
+}
+
+TEST(ProcessWatch, TellsTheSignal) {
+  std::promise<std::optional<int>> told;
+  ProcessWatch watch([&](int /*pid*/, std::optional<int> signal) { told.set_value(signal); });
+  const Child child(wait_for_ever);
+  watch.watch(child.pid());
+  child.kill();
+  auto signal = told.get_future();
+  ASSERT_EQ(signal.wait_for(kLimit), std::future_status::ready);
+  EXPECT_EQ(signal.get(), SIGKILL);
+}
+
 TEST(ProcessWatch, TellsEachEndOnce) {
   Ends ends;
-  ProcessWatch watch([&](int pid) { ends.add(pid); });
+  ProcessWatch watch([&](int pid, std::optional<int> /*signal*/) { ends.add(pid); });
   const Child first(wait_for_ever);
   watch.watch(first.pid());
   EXPECT_TRUE(watch.send_signal(SIGKILL));
@@ -102,7 +126,7 @@ TEST(ProcessWatch, AProcessThatIsGoneIsToldToo) {
     pid = child.pid();
   }
   Ends ends;
-  ProcessWatch watch([&](int ended) { ends.add(ended); });
+  ProcessWatch watch([&](int ended, std::optional<int> /*signal*/) { ends.add(ended); });
   watch.watch(pid);
   EXPECT_TRUE(ends.wait_for({pid}));
 }
@@ -125,7 +149,7 @@ TEST(ProcessWatch, DoesNotWaitForTheMemoryToBeGivenBack) {
     ASSERT_TRUE(WIFSTOPPED(status));
     const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, child.pid(), 0)));
     Ends ends;
-    ProcessWatch watch([&](int pid) {
+    ProcessWatch watch([&](int pid, std::optional<int> /*signal*/) {
       pollfd ended{process.get(), POLLIN, 0};
       earlier = ::poll(&ended, 1, 0) == 0;
       ends.add(pid);
