@@ -72,6 +72,25 @@ TEST_F(StateTest, CostsLittle) {
   EXPECT_LT(median(member(0)), 20.0);
 }
 
+TEST_F(StateTest, RowsOfATransactionThatIsBeingAppliedAreProgress) {
+  make_replicated(2, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  auto& replica = member(1);
+  run(primary, "INSERT INTO app_db.t (id, note) VALUES (1000, 'locked on the replica')");
+  ASSERT_TRUE(eventually([&] { return executed(replica).contains(executed(primary)); }));
+  EXPECT_EQ(state(replica).channel.rows_in_progress, 0);
+  run(replica, "BEGIN");
+  ASSERT_TRUE(replica.server->query("SELECT * FROM app_db.t WHERE id=1000 FOR UPDATE"));
+  for (const char* statement : {"BEGIN", "INSERT INTO app_db.t (note) VALUES ('a'), ('b'), ('c')",
+                                "UPDATE app_db.t SET note='waits' WHERE id=1000", "COMMIT"}) {
+    run(primary, statement);
+  }
+  EXPECT_TRUE(eventually([&] { return state(replica).channel.rows_in_progress >= 3; }));
+  run(replica, "ROLLBACK");
+  EXPECT_TRUE(eventually([&] { return state(replica).channel.rows_in_progress == 0; }));
+}
+
 TEST_F(StateTest, TransactionsThatWaitForAcksAreOwned) {
   make_replicated(2, 1);
   ASSERT_FALSE(HasFatalFailure());
