@@ -44,7 +44,12 @@ milliseconds_from() {
   echo $(($(date -d "$2" +%s%3N) - $(date -d "$1" +%s%3N)))
 }
 
-cluster_up 3
+# The sample, with the image that this cluster has.
+say "applying crds/samples/cluster.yaml (about half a minute)"
+kubectl create namespace "$NAMESPACE" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+sed "s|^  image: .*|  image: $MYSQL_IMAGE|" "$demo_dir/../crds/samples/cluster.yaml" | k apply -f - >/dev/null
+until_true 180 "all members replicate and a failover is possible" healthy
+
 start_ledger
 old="$(primary)"
 writes_go_on
