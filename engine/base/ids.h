@@ -26,7 +26,7 @@ class Tagged {
 
 /// The number in a member's pod name: 0 for shop-0.
 using Ordinal = Tagged<struct OrdinalTag, int>;
-/// Raised once for each change of primary and each reopening; never falls.
+/// Raised when a failover begins, with each reopening, and when kept volumes are adopted; never falls.
 using Epoch = Tagged<struct EpochTag, std::int64_t>;
 /// Raised by each new leader and with each record; never falls.
 using Revision = Tagged<struct RevisionTag, std::int64_t>;
