@@ -58,7 +58,7 @@ struct Server {
   bool app_account = false;
   bool clone_unlocked = false;
   std::vector<std::string> drift;
-  bool relaxed = false;  ///< Its settings do not sync each commit: a crash of its host may take commits back.
+  bool relaxed = false;  ///< Its settings do not sync each commit: a crash of its node may take commits back.
 };
 
 /// The newest line of one incarnation's sidecar.
