@@ -2,7 +2,7 @@
 # Builds the testbed's images with buildah and imports them into every running node.
 #   build.sh [NAME…]     of: testbed mysql operator sidecar ledger; all of them without a name
 # An image that is up to date costs nothing: its archive is named by the hash of what goes into it.
-# PREBUILT=DIR takes baton-operator, baton-sidecar and baton-gate from that folder instead of building them.
+# PREBUILT=DIR takes baton-operator, baton-sidecar, baton-gate and baton-binlog from that folder instead of building them.
 source "$(dirname "${BASH_SOURCE[0]}")/../cluster/nodes.sh"
 
 [ -z "${PREBUILT:-}" ] || PREBUILT="$(realpath "$PREBUILT")"
@@ -59,7 +59,7 @@ context_testbed() {
 context_mysql() { :; }
 
 context_operator() { bundle "$1/prebuilt" operator/baton-operator; }
-context_sidecar() { bundle "$1/prebuilt" sidecar/baton-sidecar sidecar/baton-gate; }
+context_sidecar() { bundle "$1/prebuilt" sidecar/baton-sidecar sidecar/baton-gate sidecar/tools/baton-binlog; }
 context_ledger() { bundle "$1/prebuilt" e2e/ledger/baton-ledger; }
 
 # bundle FOLDER PROGRAM…: builds the programs, paths within the build folder, and collects what they need to run.

@@ -26,9 +26,9 @@ class Tagged {
 
 /// The number in a member's pod name: 0 for shop-0.
 using Ordinal = Tagged<struct OrdinalTag, int>;
-/// Raised once for each change of primary and each reopening; never falls.
+/// Raised when a failover begins, with each reopening, and when kept volumes are adopted; never falls.
 using Epoch = Tagged<struct EpochTag, std::int64_t>;
-/// Raised for each leader and each order that changes ackers, the ack count or a role; never falls.
+/// Raised by each new leader and with each record; never falls.
 using Revision = Tagged<struct RevisionTag, std::int64_t>;
 /// server_uuid of one incarnation of a data directory, in MySQL's lower-case form. It also names the incarnation.
 using ServerUuid = Tagged<struct ServerUuidTag, std::string>;

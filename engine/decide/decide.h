@@ -12,7 +12,8 @@
 
 namespace baton::engine {
 
-/// The cluster's state. Names equal the headings of engine/README.md and status.state.
+/// The cluster's state. Names equal the headings of engine/README.md and status.state, which knows one more: Held, by
+/// which the operator says that it could not read the resource and asked for no decision.
 enum class ClusterState : std::uint8_t {
   kPending,         ///< No member has been heard yet.
   kBootstrapping,   ///< The first primary is being made; nothing was ever open.
@@ -28,9 +29,9 @@ enum class ClusterState : std::uint8_t {
 };
 [[nodiscard]] std::string_view name_of(ClusterState state);
 
-/// One thing that is not as wanted, with a sentence that a person can act on. Codes are a closed list (problems.cc).
+/// One thing that is not as wanted, with a sentence that a person can act on.
 struct Finding {
-  std::string code;  ///< CamelCase: usable as condition reason, event reason, metric label.
+  std::string code;  ///< CamelCase: usable as condition reason and event reason.
   std::optional<Ordinal> member;
   std::string sentence;
 };
@@ -58,8 +59,8 @@ struct Ballot {
 /// Per member, for status.
 struct MemberView {
   Ordinal ordinal;
-  std::string role;          ///< Primary | Replica | None.
-  std::string reachability;  ///< Up | DownProven | Unknown.
+  std::string role;          ///< Primary | Replica | None: it has no source, or does not answer.
+  std::string reachability;  ///< Up | Starting | DownProven | Unknown.
   GtidSet errant;
   std::string message;  ///< Empty if as wanted.
 };

@@ -7,7 +7,7 @@
 namespace baton::engine {
 namespace {
 
-/// What is left of a member on the host that crashed: a replica's binlogs are on disk, its relay logs may not be. A
+/// What is left of a member on the node that crashed: a replica's binlogs are on disk, its relay logs may not be. A
 /// primary has no relay logs.
 void lose_memory(const View& view, ObservedMember& member) {
   Report& report = *member.report;

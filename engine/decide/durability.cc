@@ -20,7 +20,7 @@ std::string why_not_counted(const View& view, const Identity& identity, Revocati
   }
   // As a receiver can be stopped, so durability can be restored, but only while mysqld runs.
   if (member->report->relaxed && (revocation == Revocation::kDone || server_of(*member) == nullptr)) {
-    return std::format("the durability of {} is relaxed: a crash of its host may take its data", pod);
+    return std::format("the durability of {} is relaxed: a crash of its node may take its data", pod);
   }
   if (revocation == Revocation::kDone && !revoked(view, *member)) {
     return server_of(*member) != nullptr ? std::format("the receiver of {} is not known to be stopped", pod)

@@ -70,7 +70,7 @@ struct Server {
   /// The first of them that acks rest on, and without which commits may go on unacknowledged; empty: none.
   std::string ack_drift;
   bool fsyncs_relay_log = false;  ///< sync_relay_log=1: what it acknowledges is on disk.
-  bool relaxed = false;  ///< Its settings do not sync each commit: a crash of its host may take commits back.
+  bool relaxed = false;  ///< Its settings do not sync each commit: a crash of its node may take commits back.
 };
 
 /// The newest line of one incarnation's sidecar.

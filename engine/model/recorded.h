@@ -81,7 +81,8 @@ struct Recorded {
   /// What the primary was last seen to have executed while it was open: acknowledged, or about to be. Older than ten
   /// seconds only if the primary was not heard.
   GtidSet watermark;
-  bool ever_ready = false;  ///< Once true, ack_count is never below 1 while the cluster is wanted with two or more.
+  /// Once true, ack_count is never below 1 while the cluster is wanted with two or more and belowMinimum is Block.
+  bool ever_ready = false;
   std::vector<EndedEpoch> epochs;
   std::optional<FailoverRecord> failover;
 

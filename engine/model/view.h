@@ -13,11 +13,12 @@ namespace baton::engine {
 /// For this long a member may be silent, restart or reconnect before anything is done about it.
 inline constexpr Duration kPatience{3000};
 
-/// How sure we are of a member's mysqld. Silence proves nothing: only a process exit seen by its own sidecar is proof.
+/// How sure we are of a member's mysqld. Silence proves nothing. Proof is a process exit seen by its own sidecar or, of
+/// a member that is not heard, the kubelet's report that all containers of its pod have ended.
 enum class Reachability : std::uint8_t {
   kUp,          ///< Heard, runs and answers.
   kStarting,    ///< Heard; starts by itself or recovers: not dead, not usable.
-  kDownProven,  ///< Its own sidecar saw it end and holds its start.
+  kDownProven,  ///< Its own sidecar saw it end and holds its start, or the kubelet reported that its containers ended.
   kUnknown,     ///< Not heard, or it does not answer.
 };
 [[nodiscard]] std::string_view name_of(Reachability reachability);

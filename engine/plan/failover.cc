@@ -174,7 +174,7 @@ std::vector<Identity> possible_ackers(const View& view, const ObservedMember& ca
   return result;
 }
 
-/// The choice, in one compare-and-set. Acks were off or of this set, one ack is really waited for, and the floor is the
+/// The choice: one compare-and-set. Acks were off or of this set, one ack is really waited for, and the floor is the
 /// target.
 void commit(const View& view, const ObservedMember& candidate, const Assessment& assessment, Decision& decision) {
   Recorded next = view.recorded;
@@ -271,7 +271,7 @@ void converge(const View& view, const Assessment& assessment, const GtidSet* dea
   attach(candidate, others, applied, decision);
   if (!applied && real_ack_count(server) > 0) return add_order(decision, SetAckCount{candidate.ordinal, 0});
   if (!applied) return add_order(decision, WaitApplied{candidate.ordinal, assessment.target});
-  // Only one is chosen that keeps what it commits.
+  // Only one that keeps what it commits is chosen.
   if (relaxed || server.relaxed || real_ack_count(server) != 1) return;
   if (!others.empty() && server.semi_sync.clients < 1) {
     decision.message = std::format("{} is ready, but no acker is connected to it yet", candidate.pod);
@@ -302,8 +302,8 @@ void fence_hung_ackers(const View& view, Decision& decision) {
   }
 }
 
-/// Every reachable replica stops receiving, a dead acker is kept dead so that its logs count, the old primary is held at
-/// this epoch.
+/// Every replica that answers stops receiving, a dead acker is kept dead so that its logs count, the old primary is
+/// held at this epoch.
 void revoke(const View& view, const PrimarySight& sight, Decision& decision) {
   if (stopping_is_overdue(view, sight)) fence_hung_ackers(view, decision);
   for (const Identity& identity : view.recorded.ackers) {

@@ -72,7 +72,7 @@ constexpr auto kFlags = std::to_array<Flag>({
     {"lease-namespace", "namespace of the Lease; our own if empty",
      [](Config& c, const std::string& t) { return set_text(c.lease_namespace, t); }},
     {"lease-name", "name of the Lease", [](Config& c, const std::string& t) { return set_text(c.lease_name, t); }},
-    {"identity", "name of this process in the Lease; the host's if empty",
+    {"identity", "name of this process in the Lease, to which a random part is added; baton-operator if empty",
      [](Config& c, const std::string& t) { return set_text(c.identity, t); }},
     {"http-port", "port of /healthz and /readyz",
      [](Config& c, const std::string& t) { return set_port(c.http_port, "http-port", t); }},

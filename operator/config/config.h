@@ -18,7 +18,7 @@ struct Config {
   std::vector<std::string> namespaces;               ///< --namespaces=a,b; empty: all.
   std::string lease_namespace;                       ///< --lease-namespace; empty: our own.
   std::string lease_name = "baton-operator";         ///< --lease-name
-  std::string identity;                              ///< --identity; empty: the host's name.
+  std::string identity;                              ///< --identity; empty: "baton-operator". A random part is added.
   std::uint16_t http_port = 8080;                    ///< --http-port: /healthz, /readyz.
   std::uint16_t metrics_port = 8081;                 ///< --metrics-port: /metrics.
   std::string kubeconfig;                            ///< --kubeconfig; empty: the pod's service account.

@@ -13,8 +13,9 @@
 
 namespace baton {
 
-/// What Prometheus may ask. Every series of a cluster is made with 0 when the cluster is first seen, so that rates
-/// begin at the beginning, and goes with it. Thread-safe.
+/// What Prometheus may ask. The series of a cluster are made, with 0, when this process first decides about it as the
+/// leader, so that rates begin at the beginning; those of a member when it is first heard after that. They go with the
+/// cluster. A process that leads no more keeps the values of before. Thread-safe.
 class Metrics {
  public:
   /// Book and clock must outlive the metrics.

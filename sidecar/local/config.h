@@ -17,7 +17,7 @@ struct Config {
   std::string pod_uid;                                   ///< --pod-uid, POD_UID
   std::filesystem::path data = "/var/lib/mysql";         ///< --data: the volume. mysqld's directory is data/data.
   std::filesystem::path run = "/run/baton";              ///< --run: gate.sock and mysql/mysqld.sock, shared with mysqld
-  std::filesystem::path config = "/etc/baton/mysql";     ///< --config: the folder of my.cnf
+  std::filesystem::path config = "/etc/baton/config";    ///< --config: the folder of my.cnf
   std::filesystem::path secrets = "/etc/baton/secrets";  ///< --secrets
   std::string address = "0.0.0.0";                       ///< --address of all ports
   std::uint16_t api_port = 8443;                         ///< --api-port

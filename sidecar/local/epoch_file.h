@@ -18,7 +18,7 @@ struct EpochRecord {
   std::int64_t opened_epoch = 0;  ///< Epoch of the last Open of this data directory; 0: never opened.
   bool open = false;              ///< Opened for writes, and mysqld has not ended since.
   bool suspect_end = false;       ///< See wire::MemberState.
-  /// Boot id of the host on which durability was relaxed; empty: it never was, or was restored since. After another
+  /// Boot id of the node on which durability was relaxed; empty: it never was, or was restored since. After another
   /// boot tables and binary log may not fit each other.
   std::string relaxed_on;
   std::string uuid;            ///< server_uuid of this incarnation.

@@ -30,13 +30,13 @@ std::string failed_start(const wire::Exit& exit, const std::string& words) {
   return words.empty() ? std::format("nothing, and exited with status {}", exit.status.value_or(0)) : words;
 }
 
-/// With durability relaxed, a crash of the host may leave a binary log that does not fit the tables, which no recovery
+/// With durability relaxed, a crash of the node may leave a binary log that does not fit the tables, which no recovery
 /// mends. That there was no crash between two boots, nobody can tell.
 Result<EpochRecord> trusted(Result<EpochRecord> record, const std::string& boot_id) {
   if (!record || record->relaxed_on.empty() || record->relaxed_on == boot_id) return record;
   return fail(
       ErrorKind::kCorrupt,
-      "the host was booted (from {} to {}) while this member caught up with relaxed durability, so that its "
+      "the node was booted (from {} to {}) while this member caught up with relaxed durability, so that its "
       "tables may not fit its binary log; mysqld is not started. Others hold everything: rebuild this member on "
       "an empty volume",
       record->relaxed_on, boot_id.empty() ? "unknown" : boot_id);
@@ -276,7 +276,7 @@ Effects MemberMachine::unmark_open(bool open, std::int64_t opened_epoch) {
 Result<Effects> MemberMachine::mark_relaxed() {
   if (!record_) return std::unexpected(record_.error());
   if (record_->open) return fail(ErrorKind::kUnsafe, "this server is open for writes: its commits stay durable");
-  if (state_.boot_id.empty()) return fail(ErrorKind::kUnsafe, "the host's boot id is not known");
+  if (state_.boot_id.empty()) return fail(ErrorKind::kUnsafe, "the node's boot id is not known");
   if (relaxed()) return Effects{};
   record_->relaxed_on = state_.boot_id;
   dirty_ = true;

@@ -16,9 +16,9 @@ namespace baton::sidecar {
 /// What the gate is told to do.
 enum class GateAction : std::uint8_t { kStart, kInitialize, kKill, kTerminate };
 
-/// What an input asks of the outside, to be done in this order.
+/// What an input asks of the outside, to be done in this order: watch, gate, scan, and save last, since disks may hang.
 struct Effects {
-  bool save = false;  ///< The record changed: fsync it. A start must not come before that.
+  bool save = false;  ///< The record changed: fsync it. `gate` holds no start then; on_saved asks for that.
   std::vector<GateAction> gate;
   std::optional<int> watch;  ///< Watch this process for its end.
   bool scan_logs = false;    ///< mysqld is down: read its logs to their ends; answer with on_logs.
@@ -35,13 +35,12 @@ enum class Task : std::uint8_t { kNone, kInitialize, kClone };
 ///  - nothing is started while `hold` is set, while the record says open, or while the record is not on disk;
 ///  - when mysqld ends while the record says open, `open` turns into the hold CrashedPrimary; since `open` was on disk
 ///    before the server was opened, that also holds for a sidecar that starts later and finds no mysqld;
-///  - nothing is started, and no log proves anything, once the host was booted while durability was relaxed;
+///  - nothing is started, and no log proves anything, once the node was booted while durability was relaxed;
 ///  - a member is NotRunning only with proof: the gate said so, or its process was seen to end.
 class MemberMachine {
  public:
   /// For a sidecar that just started. `record` is what lies on disk, or why it cannot be trusted: then nothing is ever
-  /// started. It cannot be trusted either if it was relaxed on another boot of the host than `boot_id`. `running` is
-  /// the mysqld of this data directory found in the process list, if any.
+  /// started. It cannot be trusted either if it was relaxed on another boot of the node than origin.boot_id.
   struct Origin {
     std::string member;
     std::string pod_uid;
@@ -52,7 +51,7 @@ class MemberMachine {
 
   // ---- inputs. Each returns what is to be done.
 
-  /// First input of all: what the process list holds.
+  /// First input of all: the mysqld of this data directory found in the process list, if any.
   [[nodiscard]] Effects on_process_list(std::optional<int> running, Instant now);
   [[nodiscard]] Effects on_gate_idle(Instant now);
   [[nodiscard]] Effects on_gate_running(int pid, bool initialize);
@@ -92,7 +91,7 @@ class MemberMachine {
   /// Takes mark_open back after the server refused and stayed read-only.
   [[nodiscard]] Effects unmark_open(bool open, std::int64_t opened_epoch);
   /// To be on disk before any setting is relaxed. kUnsafe: the server is open, or it cannot be told on which boot of
-  /// the host this is.
+  /// the node this is.
   [[nodiscard]] Result<Effects> mark_relaxed();
   /// After all that was committed is on disk again.
   [[nodiscard]] Effects mark_restored();

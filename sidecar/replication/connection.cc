@@ -34,7 +34,7 @@ Connection::Connection(Parts parts, SourceSession session)
     : parts_(std::move(parts)), session_(std::move(session)), incoming_(kInputLength) {
   const int on = 1;  // Heartbeats and answers must not wait for the acknowledgement of what went before.
   ::setsockopt(parts_.socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  // Heartbeats to a host that is gone fill the socket's buffer too slowly for send() to notice.
+  // Heartbeats to a node that is gone fill the socket's buffer too slowly for send() to notice.
   const auto silence = static_cast<unsigned>(parts_.options.send_timeout.count());
   ::setsockopt(parts_.socket.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof(silence));
 }

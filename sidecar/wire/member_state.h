@@ -31,7 +31,7 @@ enum class Process : std::uint8_t {
 /// Why mysqld may not be started without an order. kNone: the sidecar starts it by itself.
 enum class Hold : std::uint8_t {
   kNone,
-  kCrashedPrimary,  ///< It was open for writes, has other members, and ended: a failover may have taken place since.
+  kCrashedPrimary,  ///< It was open for writes and ended: a failover may have taken place since.
   kFenced,          ///< An order fenced it.
 };
 
@@ -146,10 +146,14 @@ struct MemberState {
   /// Ends that nobody ordered since mysqld last answered for 30 s on end.
   std::int64_t unordered_ends = 0;
   std::int64_t restart_pause_seconds = 0;  ///< How long the start after the last of them waits.
-  std::string start_error;                 ///< mysqld's last words if it ended before it ever answered, else empty.
+  /// Why mysqld does not get up: its last words if it ended before it ever answered; else why its start was refused,
+  /// the epoch file cannot be trusted or written, or Initialize or CloneFrom failed. Empty once it answers.
+  std::string start_error;
 
-  std::optional<Sql> sql;  ///< Present while process is Running.
-  std::string sql_error;   ///< Why a running mysqld could not be asked; that is not death.
+  /// Present while process is Running. Not when mysqld has not answered for two seconds, nor when it could not be asked
+  /// what an order has changed: what it said before would mislead.
+  std::optional<Sql> sql;
+  std::string sql_error;  ///< Why a running mysqld could not be asked; that is not death.
 
   bool logs_readable = false;  ///< While mysqld is down: its binlogs and relay logs were read to their ends.
   /// Then: every complete transaction in them, and what was executed before them.

@@ -45,9 +45,9 @@ struct OfferLogs {
   std::string replica;
   std::string set;
 };
-/// Relaxed: commits are synced to disk by and by, which a crash of mysqld cannot take back, but one of its host can.
+/// Relaxed: commits are synced to disk by and by, which a crash of mysqld cannot take back, but one of its node can.
 /// For a candidate that catches up while others hold everything. Refused on a server that is open, or may send acks.
-/// Noted in the epoch file before anything is changed; once the host was booted after that, mysqld is never started
+/// Noted in the epoch file before anything is changed; once the node was booted after that, mysqld is never started
 /// again here. Not relaxed: each commit is synced again, all earlier ones are on disk, the settings were read back, and
 /// the note is taken back. kRetry, and still relaxed, when a transaction takes longer than 5 s to end.
 struct SetDurability {

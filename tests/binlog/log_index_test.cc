@@ -310,7 +310,7 @@ TEST_F(LogIndexTest, EveryFlippedBitOfPreviousGtidsIsNoticed) {
   }
 }
 
-/// Bytes that a crash of the host took are zeros, under lengths that were written.
+/// Bytes that a crash of the node took are zeros, under lengths that were written.
 TEST_F(LogIndexTest, EveryCutOfTheNewestFileOfADeadServerMayBeFilledWithZeros) {
   for (const Newest& newest : small_newest()) {
     for (std::uint64_t cut = 4; cut <= newest.writer.size(); ++cut) {

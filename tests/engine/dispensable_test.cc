@@ -99,7 +99,7 @@ TEST(Dispensable, ByTheLogsOfTheOthersIfThereAreEnough) {
   EXPECT_FALSE(lag.dispensable(1));
 }
 
-TEST(Dispensable, WhatLiesInTheMemoryOfTheSameHostDoesNotCount) {
+TEST(Dispensable, WhatLiesInTheMemoryOfTheSameNodeDoesNotCount) {
   Lag lag(5, 2);
   lag.lose_primary();
   lag.at(2).report->boot_id = lag.recorded.ackers.at(1).boot_id = identity(1).boot_id;
@@ -108,7 +108,7 @@ TEST(Dispensable, WhatLiesInTheMemoryOfTheSameHostDoesNotCount) {
   EXPECT_TRUE(lag.dispensable(1));
 }
 
-TEST(Dispensable, ADeadPrimarysBinlogIsOnDiskWhateverItsHost) {
+TEST(Dispensable, ADeadPrimarysBinlogIsOnDiskWhateverItsNode) {
   Lag lag;
   for (const int i : {0, 2}) lag.at(i).report->boot_id = identity(1).boot_id;
   lag.recorded.ackers.at(1).boot_id = identity(1).boot_id;

@@ -733,7 +733,7 @@ TEST(Open, WaitsUntilTheAckersHoldAllThatWouldBeRead) {
   decision = sample.decide();
   EXPECT_NE(step_of<engine::Open>(decision), nullptr) << decision.message;
   sample.at(1).report->relaxed = true;
-  EXPECT_EQ(step_of<engine::Open>(sample.decide()), nullptr) << "a crash of its host may take what it holds";
+  EXPECT_EQ(step_of<engine::Open>(sample.decide()), nullptr) << "a crash of its node may take what it holds";
 }
 
 TEST(Bootstrap, TheFirstPrimaryIsRecordedOnceEveryVolumeWasSeenToBeEmpty) {

@@ -300,7 +300,7 @@ void World::run_process(Member& member) {
   Volume& volume = member.volume;
   if (pod.process == Process::kCloning) return finish_clone(member);
   if (volume.untrusted) {
-    pod.start_error = "it was relaxed when its host crashed";
+    pod.start_error = "it was relaxed when its node crashed";
     return;
   }
   if (pod.process == Process::kNotRunning) {

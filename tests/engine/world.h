@@ -28,7 +28,7 @@ struct Volume {
   engine::OpenEnd open_end = engine::OpenEnd::kNone;
   bool held = false;
   bool relaxed = false;    ///< By an order; until all that was committed since is on disk.
-  bool untrusted = false;  ///< Its host crashed meanwhile: the sidecar starts nothing and tells nothing of it.
+  bool untrusted = false;  ///< Its node crashed meanwhile: the sidecar starts nothing and tells nothing of it.
   std::map<std::string, bool> accounts;  ///< uuid to "is locked".
   bool app_account = false;
   bool clone_unlocked = false;
@@ -149,7 +149,7 @@ class World {
   [[nodiscard]] engine::Report report_of(const Member& member) const;
   [[nodiscard]] engine::Server server_of(const Member& member) const;
   [[nodiscard]] engine::Identity identity_of(const Member& member) const;
-  /// Each member has a host of its own.
+  /// Each member has a node of its own.
   [[nodiscard]] BootId boot_of(const Member& member) const;
   void transact(Member& member, bool binlogged);
   std::string admit(Member& member);

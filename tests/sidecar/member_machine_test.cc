@@ -110,7 +110,7 @@ TEST(MemberMachine, AnOpenServerIsNotRelaxed) {
   bench.run(bench.machine.mark_open(1));
   EXPECT_EQ(bench.machine.mark_relaxed().error().kind, ErrorKind::kUnsafe);
   Bench nowhere(Bench::record_of(Directory::kCloned), "");
-  EXPECT_EQ(nowhere.machine.mark_relaxed().error().kind, ErrorKind::kUnsafe) << "the host's boot is not known";
+  EXPECT_EQ(nowhere.machine.mark_relaxed().error().kind, ErrorKind::kUnsafe) << "the node's boot is not known";
 }
 
 TEST(MemberMachine, TheEndOfMysqldAloneTakesNothingBack) {

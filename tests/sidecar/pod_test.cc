@@ -237,7 +237,7 @@ TEST(PodTest, AHostThatWasBootedWhileItWasRelaxedLeavesNothingToTrust) {
   ASSERT_NE(at, std::string::npos) << record;
   std::ofstream(file) << record.replace(at, boot.size(), "another");
   start(pod);
-  expect_untouched(pod, "the host was booted");
+  expect_untouched(pod, "the node was booted");
 
   // Nor does a directory whose record is lost, or one that cannot even be seen.
   pod.kill_sidecar();
