@@ -70,12 +70,11 @@ std::string why_own_log_needed(const View& view) {
   const Report* report = view.primary().report;
   const OpenEnd end = report != nullptr ? report->open_end : OpenEnd::kNone;
   if (end == OpenEnd::kNone) return {};
-  const std::string pod = view.pod(view.recorded.current_primary->ordinal);
-  if (end == OpenEnd::kUntold) return std::format("it is not known how mysqld of {} ended", pod);
+  if (end == OpenEnd::kUntold) return "it is not known how its mysqld ended";
   return std::format(
-      "mysqld of {} was shut down by nobody's order ({}), which tells clients that wait for acks OK for rows that no "
+      "its mysqld was shut down by nobody's order ({}), which tells clients that wait for acks OK for rows that no "
       "replica has",
-      pod, report->exit);
+      report->exit);
 }
 
 LogQuorum log_quorum(const View& view, Revocation revocation, const GtidSet* dead_log) {

@@ -353,6 +353,19 @@ Assessment judge(const View& view, const GtidSet* dead_log) {
   return helps ? needed : all;
 }
 
+/// What its sidecar knows of its end must outlive that sidecar. True if it was written down now.
+bool record_shut_down(const View& view, const PrimarySight& sight, Decision& decision) {
+  const bool told = sight.report != nullptr && sight.report->open_end == OpenEnd::kShutDown;
+  if (!told || !view.recorded.mandatory_log.empty()) return false;
+  Recorded next = view.recorded;
+  next.mandatory_log = why_own_log_needed(view);
+  set_state(decision, ClusterState::kFailingOver, sight.evidence);
+  propose(decision, std::move(next),
+          std::format("the log of {} is mandatory: it was shut down by nobody's order",
+                      view.pod(view.recorded.current_primary->ordinal)));
+  return true;
+}
+
 }  // namespace
 
 void plan_starting_primary(const View& view, const PrimarySight& sight, Decision& decision) {
@@ -364,6 +377,7 @@ void plan_starting_primary(const View& view, const PrimarySight& sight, Decision
 }
 
 void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& decision) {
+  if (record_shut_down(view, sight, decision)) return;
   const PrimaryRef old = *view.recorded.current_primary;
   const bool heard = sight.member != nullptr && sight.member->heard;
   if (!view.spec.failover_enabled && !view.forced()) {
@@ -386,8 +400,6 @@ void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& de
   if (!rehearsal.possible()) return let_return(view, sight, rehearsal.sentence, rehearsal.code, decision);
   Recorded next = view.recorded;
   next.epoch = Epoch{next.epoch.get() + 1};
-  // Its sidecar may be gone when it is asked again.
-  if (heard && sight.report->open_end == OpenEnd::kShutDown) next.mandatory_log = why_own_log_needed(view);
   const std::string evidence =
       view.forced() ? std::format("a person gave {} up; {}", view.pod(old.ordinal), sight.evidence) : sight.evidence;
   next.failover = FailoverRecord{
@@ -401,6 +413,7 @@ void plan_failover(const View& view, const PrimarySight& sight, Decision& decisi
   if (sight.reachability == Reachability::kStarting && !start_is_given_up(view, sight)) {
     return wait_for_start(view, sight, decision);
   }
+  if (record_shut_down(view, sight, decision)) return;
   revoke(view, sight, decision);
   const GtidSet* dead_log = usable_dead_log(view, sight);
   const Assessment assessment = judge(view, dead_log);

@@ -263,7 +263,7 @@ TEST(MandatoryLog, EndsWithAFloorWhenTheSettingIsPutRight) {
   EXPECT_EQ(decision.record->next.floor, gtids(0, 10));
 }
 
-TEST(MandatoryLog, IsRecordedWithTheIntentWhenThePrimaryWasShutDown) {
+TEST(MandatoryLog, IsRecordedFirstWhenThePrimaryWasShutDown) {
   Sample sample;
   sample.recorded.failover.reset();
   sample.at(0).report->open_end = engine::OpenEnd::kShutDown;
@@ -274,6 +274,9 @@ TEST(MandatoryLog, IsRecordedWithTheIntentWhenThePrimaryWasShutDown) {
   const Decision decision = sample.decide();
   ASSERT_TRUE(decision.record) << decision.message;
   EXPECT_TRUE(decision.record->next.mandatory_log.contains("exited with status 0"));
+  EXPECT_FALSE(decision.record->next.failover) << "before anything else, since only its sidecar knows";
+  sample.recorded = decision.record->next;
+  EXPECT_TRUE(sample.decide().record->next.failover);
 }
 
 TEST(MandatoryLog, IsInTheFloorOnceItsOwnerIsReopened) {

@@ -13,6 +13,7 @@ using engine::Directory;
 using engine::Process;
 using engine::Thread;
 
+constexpr const char* kAckDrift = "rpl_semi_sync_source_timeout is 1000, not 1000000000000000";
 constexpr std::string_view kUuidHead = "00000000-0000-0000-0000-0000000000";
 
 bool has_data(const Volume& volume) {
@@ -103,7 +104,7 @@ void World::kill_mysqld(int i) {
 void World::delete_pod(int i, bool force) {
   Member& member = members.at(static_cast<std::size_t>(i));
   if (!member.pod) return;
-  end_process(member, "killed by signal 9");
+  if (member.pod->process != Process::kNotRunning) end_process(member, "killed by signal 9");
   if (member.heard) member.line = report_of(member);
   if (!force) ended_.insert(member.pod->uid);
   member.pod.reset();
@@ -371,8 +372,8 @@ engine::Server World::server_of(const Member& member) const {
                         .replication_accounts = {},
                         .app_account = member.volume.app_account,
                         .clone_unlocked = member.volume.clone_unlocked,
-                        .drift = {},
-                        .ack_drift = pod.acks_time_out ? "rpl_semi_sync_source_timeout is 1000" : "",
+                        .drift = pod.acks_time_out ? std::vector<std::string>{kAckDrift} : std::vector<std::string>{},
+                        .ack_drift = pod.acks_time_out ? kAckDrift : "",
                         .fsyncs_relay_log = strict,
                         .relaxed = pod.relaxed};
   for (const Member& other : members) {
@@ -720,7 +721,7 @@ struct World::Orders {
   }
   std::string operator()(const engine::EnsureApplicationAccount&) const {
     if (!running(member) || !member.volume.source.empty()) return "this server is a replica";
-    const bool alone = std::ssize(world.ackers_of(member)) < real_count(member);
+    const bool alone = std::ssize(world.ackers_of(member)) < world.real_count(member);
     if (!member.volume.app_account) world.transact(member, !alone);
     member.volume.app_account = true;
     return {};
