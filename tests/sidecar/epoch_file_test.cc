@@ -35,6 +35,7 @@ EpochRecord full_record() {
           .hold = wire::Hold::kFenced,
           .opened_epoch = 4,
           .open = true,
+          .suspect_end = true,
           .relaxed_on = "a boot",
           .uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562",
           .server_id = 77,
@@ -90,7 +91,7 @@ TEST_F(EpochFileTest, AMissingFieldIsNotItsDefault) {
 
 TEST_F(EpochFileTest, ANewerFormatIsRefused) {
   auto text = to_json_text(full_record());
-  text.replace(text.find("\"format\":1"), 10, "\"format\":2");
+  text.replace(text.find("\"format\":2"), 10, "\"format\":3");
   EXPECT_EQ(parse_epoch_record(text).error().kind, ErrorKind::kCorrupt);
 }
 

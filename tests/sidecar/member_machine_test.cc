@@ -63,7 +63,7 @@ struct Bench {
   void answer(wire::Sql sql = {}) { run(machine.on_sql(machine.starts(), std::move(sql), now)); }
   void stay_silent() { machine.on_sql_error(machine.starts(), "no answer within 1 s", now); }
   std::vector<GateAction> exit(int pid, int signal) {
-    auto actions = run(machine.on_process_ended(pid, now));
+    auto actions = run(machine.on_process_ended(pid, {}, now));
     actions.append_range(
         run(machine.on_gate_exited(pid, {.status = {}, .signal = signal, .ordered = false}, "last words", now)));
     return actions;
@@ -328,7 +328,7 @@ TEST(MemberMachine, AServerThatNeverAnswersIsStartedEverMoreRarely) {
 TEST(MemberMachine, ADemandForRestartIsMetAtOnce) {
   Bench bench(Bench::record_of(Directory::kCloned));
   bench.bring_up(10);
-  bench.run(bench.machine.on_process_ended(10, bench.now));
+  bench.run(bench.machine.on_process_ended(10, {}, bench.now));
   EXPECT_EQ(bench.run(bench.machine.on_gate_exited(10, {.status = 16, .signal = {}, .ordered = false}, "", bench.now)),
             std::vector{kStart});
   EXPECT_EQ(bench.state().unordered_ends, 0);

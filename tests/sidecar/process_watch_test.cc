@@ -14,6 +14,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,7 +83,7 @@ TEST(IsEnding, OneLivingThreadIsLife) {
 
 TEST(ProcessWatch, TellsEachEndOnce) {
   Ends ends;
-  ProcessWatch watch([&](int pid) { ends.add(pid); });
+  ProcessWatch watch([&](int pid, std::optional<int>) { ends.add(pid); });
   const Child first(wait_for_ever);
   watch.watch(first.pid());
   EXPECT_TRUE(watch.send_signal(SIGKILL));
@@ -102,7 +103,7 @@ TEST(ProcessWatch, AProcessThatIsGoneIsToldToo) {
     pid = child.pid();
   }
   Ends ends;
-  ProcessWatch watch([&](int ended) { ends.add(ended); });
+  ProcessWatch watch([&](int ended, std::optional<int>) { ends.add(ended); });
   watch.watch(pid);
   EXPECT_TRUE(ends.wait_for({pid}));
 }
@@ -125,7 +126,7 @@ TEST(ProcessWatch, DoesNotWaitForTheMemoryToBeGivenBack) {
     ASSERT_TRUE(WIFSTOPPED(status));
     const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, child.pid(), 0)));
     Ends ends;
-    ProcessWatch watch([&](int pid) {
+    ProcessWatch watch([&](int pid, std::optional<int>) {
       pollfd ended{process.get(), POLLIN, 0};
       earlier = ::poll(&ended, 1, 0) == 0;
       ends.add(pid);
