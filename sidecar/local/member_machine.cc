@@ -147,8 +147,11 @@ Effects MemberMachine::on_process_ended(int pid, std::optional<int> signal, Inst
   return ended(now, signal);
 }
 
-Effects MemberMachine::on_sql(int start, wire::Sql sql, Instant now) {
-  if (start != starts_ || pid_ == 0) return {};
+bool MemberMachine::is_overtaken(SqlTicket asked) const { return asked.start != starts_ || asked.number <= sql_taken_; }
+
+Effects MemberMachine::on_sql(SqlTicket asked, wire::Sql sql, Instant now) {
+  if (is_overtaken(asked) || pid_ == 0) return {};
+  sql_taken_ = asked.number;
   if (!answered_) answered_since_ = now;
   answered_ = true;
   answered_at_ = now;
@@ -168,10 +171,15 @@ Effects MemberMachine::on_sql(int start, wire::Sql sql, Instant now) {
   return {.save = changed};
 }
 
-void MemberMachine::on_sql_error(int start, std::string sentence, Instant now) {
-  if (start != starts_ || state_.process != Process::kRunning) return;
+void MemberMachine::on_sql_error(SqlTicket asked, std::string sentence, Instant now) {
+  if (is_overtaken(asked) || state_.process != Process::kRunning) return;
   state_.sql_error = std::move(sentence);
   if (now - answered_at_ >= kStaleAnswer) state_.sql.reset();
+}
+
+void MemberMachine::forget_sql() {
+  state_.sql.reset();
+  sql_taken_ = sql_asked_;
 }
 
 void MemberMachine::on_logs(int scan, Result<GtidSet> proven) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,13 @@ struct Effects {
 
 /// An order of several steps that drives mysqld itself; no start happens by itself meanwhile.
 enum class Task : std::uint8_t { kNone, kInitialize, kClone };
+
+/// Which mysqld is asked how it is, and how many were asked before: whoever asks takes one first, since he may be
+/// overtaken.
+struct SqlTicket {
+  int start = 0;
+  std::uint64_t number = 0;
+};
 
 /// What is known of the local mysqld and when it may run: states and rules, without I/O, clock or threads.
 ///
@@ -62,14 +70,17 @@ class MemberMachine {
   [[nodiscard]] Effects on_gate_lost();
   /// Its end was seen, with the signal that brought it if that is known already. The gate tells the status later.
   [[nodiscard]] Effects on_process_ended(int pid, std::optional<int> signal, Instant now);
-  /// What mysqld answered. `start` is what starts() said before it was asked: an answer of the mysqld before this one
-  /// says nothing about this one, and is dropped.
-  [[nodiscard]] Effects on_sql(int start, wire::Sql sql, Instant now);
+  /// To be taken before mysqld is asked.
+  [[nodiscard]] SqlTicket ask_sql() { return {.start = starts_, .number = ++sql_asked_}; }
+  /// What mysqld answered. Two are dropped: the answer of the mysqld before this one, which says nothing about this one;
+  /// and one that was asked for before the last that was taken, or before forget_sql, since it may be from before an
+  /// order whose outcome is told by now.
+  [[nodiscard]] Effects on_sql(SqlTicket asked, wire::Sql sql, Instant now);
   /// It could not be asked. That is not death, but after two seconds what it said last is not told any more: a server
   /// that hangs must not look like one that acknowledges.
-  void on_sql_error(int start, std::string sentence, Instant now);
-  /// What mysqld said last is out of date, and it does not answer.
-  void forget_sql() { state_.sql.reset(); }
+  void on_sql_error(SqlTicket asked, std::string sentence, Instant now);
+  /// What mysqld said last is out of date, as is all that it was asked for before now, and it does not answer.
+  void forget_sql();
   /// What the logs of a mysqld that is down prove, or why they do not. `scan` numbers the scan that was asked for; an
   /// answer to an older one is dropped. A later answer to the same one replaces the earlier.
   void on_logs(int scan, Result<GtidSet> proven);
@@ -142,6 +153,7 @@ class MemberMachine {
   void publish_record();
   void forget_ends();
   [[nodiscard]] bool has_value() const;
+  [[nodiscard]] bool is_overtaken(SqlTicket asked) const;
 
   Result<EpochRecord> record_;
   wire::MemberState state_;
@@ -156,6 +168,8 @@ class MemberMachine {
   std::string words_;
   int starts_ = 0;
   int scan_ = 0;
+  std::uint64_t sql_asked_ = 0;
+  std::uint64_t sql_taken_ = 0;  ///< Answers to this ticket and earlier ones come too late.
   Instant answered_since_{};
   Instant answered_at_{};
   Instant next_start_{};

@@ -24,13 +24,17 @@ bool may_answer(Process process) {
 }  // namespace
 
 Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin, const LogKeeper& logs) {
-  const int start = member.look([](const MemberMachine& machine) { return machine.starts(); });
+  SqlTicket asked;
+  static_cast<void>(member.apply([&](MemberMachine& machine) {
+    asked = machine.ask_sql();
+    return Effects{};
+  }));
   auto sql = admin.read_state(stop);
   const auto applied = member.apply([&](MemberMachine& machine) -> Effects {
     // Asked for under the lock: one from before must not replace what the scan of a dead mysqld has told since.
     machine.set_servable(logs.servable());
-    if (sql) return machine.on_sql(start, *std::move(sql), member.now());
-    machine.on_sql_error(start, sql.error().what, member.now());
+    if (sql) return machine.on_sql(asked, *std::move(sql), member.now());
+    machine.on_sql_error(asked, sql.error().what, member.now());
     return {};
   });
   if (!sql) return std::unexpected(std::move(sql).error());

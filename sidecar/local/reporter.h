@@ -39,8 +39,8 @@ class Reporter {
   std::jthread thread_;
 };
 
-/// Asks once and hands the answer to the member, and with it what the logs can send. Errors: those of
-/// ServerAdmin::read_state.
+/// Asks once and hands the answer to the member, and with it what the logs can send. The member drops it if somebody who
+/// began to ask later was answered first. Errors: those of ServerAdmin::read_state.
 Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin, const LogKeeper& logs);
 
 }  // namespace baton::sidecar

@@ -60,8 +60,8 @@ struct Bench {
     EXPECT_EQ(state().process, Process::kRunning);
   }
   /// The mysqld that was started last answers.
-  void answer(wire::Sql sql = {}) { run(machine.on_sql(machine.starts(), std::move(sql), now)); }
-  void stay_silent() { machine.on_sql_error(machine.starts(), "no answer within 1 s", now); }
+  void answer(wire::Sql sql = {}) { run(machine.on_sql(machine.ask_sql(), std::move(sql), now)); }
+  void stay_silent() { machine.on_sql_error(machine.ask_sql(), "no answer within 1 s", now); }
   std::vector<GateAction> exit(int pid, int signal) {
     auto actions = run(machine.on_process_ended(pid, {}, now));
     actions.append_range(
@@ -163,7 +163,7 @@ TEST(MemberMachine, WhatAServerSaidLongAgoIsNotItsWordAnyMore) {
 TEST(MemberMachine, AnAnswerOfTheServerBeforeIsNotThisOnes) {
   Bench bench(Bench::record_of(Directory::kCloned));
   bench.bring_up(10);
-  const int before = bench.machine.starts();
+  const SqlTicket before = bench.machine.ask_sql();
   bench.exit(10, SIGKILL);
   bench.run(bench.machine.on_gate_running(11, false));
   bench.run(bench.machine.on_sql(before, {}, bench.now));
@@ -176,6 +176,26 @@ TEST(MemberMachine, AnAnswerOfTheServerBeforeIsNotThisOnes) {
   bench.machine.on_sql_error(before, "lost connection", bench.now);
   EXPECT_TRUE(bench.state().sql) << "nor is its silence";
   EXPECT_EQ(bench.state().sql_error, "");
+}
+
+/// The reporter begins to ask, an order is carried out and its outcome read, and only then the reporter's answer comes.
+TEST(MemberMachine, AnAnswerThatWasOvertakenIsDropped) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  wire::Sql receiving;
+  receiving.channel.receiver = wire::Thread::kRunning;
+  const SqlTicket reporters = bench.machine.ask_sql();
+  bench.answer();
+  bench.run(bench.machine.on_sql(reporters, receiving, bench.now));
+  EXPECT_EQ(bench.state().sql->channel.receiver, wire::Thread::kStopped) << "the order had stopped it";
+  bench.machine.on_sql_error(reporters, "lost connection", bench.now);
+  EXPECT_EQ(bench.state().sql_error, "") << "the server has answered since";
+  const SqlTicket again = bench.machine.ask_sql();
+  bench.machine.forget_sql();
+  bench.run(bench.machine.on_sql(again, receiving, bench.now));
+  EXPECT_FALSE(bench.state().sql) << "nor does it bring back what was forgotten";
+  bench.answer(receiving);
+  EXPECT_EQ(bench.state().sql->channel.receiver, wire::Thread::kRunning);
 }
 
 TEST(MemberMachine, AReplicaIsStartedByItselfAndAgainAfterItEnds) {
@@ -465,7 +485,7 @@ TEST(MemberMachine, PurgedTransactionsAreRemembered) {
   bench.bring_up(10);
   wire::Sql sql;
   sql.gtid_purged = kUuid + ":1-3";
-  EXPECT_TRUE(bench.machine.on_sql(bench.machine.starts(), sql, bench.now).save);
+  EXPECT_TRUE(bench.machine.on_sql(bench.machine.ask_sql(), sql, bench.now).save);
   EXPECT_EQ(bench.machine.record()->outside_logs, sql.gtid_purged);
 }
 
