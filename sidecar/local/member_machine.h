@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -48,8 +49,8 @@ struct SqlTicket {
 class MemberMachine {
  public:
   /// For a sidecar that just started. `record` is what lies on disk, or why it cannot be trusted: then nothing is ever
-  /// started. It cannot be trusted either if it was relaxed on another boot of the host than `boot_id`. `running` is
-  /// the mysqld of this data directory found in the process list, if any.
+  /// started, unless the reason passes (must_read_record). It cannot be trusted either if it was relaxed on another boot
+  /// of the host than `boot_id`.
   struct Origin {
     std::string member;
     std::string pod_uid;
@@ -60,7 +61,7 @@ class MemberMachine {
 
   // ---- inputs. Each returns what is to be done.
 
-  /// First input of all: what the process list holds.
+  /// First input of all: the mysqld of this data directory in the process list, if any.
   [[nodiscard]] Effects on_process_list(std::optional<int> running, Instant now);
   [[nodiscard]] Effects on_gate_idle(Instant now);
   [[nodiscard]] Effects on_gate_running(int pid, bool initialize);
@@ -89,6 +90,8 @@ class MemberMachine {
   [[nodiscard]] Effects on_tick(Instant now);
   /// The record could not be written (sentence) or is written (empty).
   [[nodiscard]] Effects on_saved(std::string error, Instant now);
+  /// The record, read once more because of must_read_record.
+  [[nodiscard]] Effects on_record(Result<EpochRecord> record, Instant now);
   /// The sidecar itself is told to end.
   void on_sidecar_terminating() { state_.terminating = true; }
 
@@ -97,6 +100,10 @@ class MemberMachine {
   /// Refuses another pod's order and one below the highest (epoch, revision) seen; else takes the numbers up.
   [[nodiscard]] Result<Effects> admit(const wire::Order& order);
   [[nodiscard]] Effects fence();
+  /// The same while no record can be trusted, so that neither can the order's age be judged nor the hold be written
+  /// down: mysqld is killed all the same, because a primary that lives must be stoppable. Is taken up with the record,
+  /// once that can be read, unless it turns out to be late. kUnsafe: the order is for another pod.
+  [[nodiscard]] Result<Effects> fence_unrecorded(const wire::Order& order);
   [[nodiscard]] Effects permit(Instant now);
   /// To be on disk before the server is opened.
   [[nodiscard]] Effects mark_open(std::int64_t epoch);
@@ -125,6 +132,8 @@ class MemberMachine {
 
   [[nodiscard]] const wire::MemberState& state() const { return state_; }
   [[nodiscard]] const Result<EpochRecord>& record() const { return record_; }
+  /// Whether the record could not be read for a reason that may pass, as a disk that refuses: to be read again.
+  [[nodiscard]] bool must_read_record() const { return !record_ && record_.error().kind == ErrorKind::kRetry; }
   /// What was executed but lies in no log. Errors: kCorrupt; that of the record.
   [[nodiscard]] Result<GtidSet> outside_logs() const;
   [[nodiscard]] int pid() const { return pid_; }
@@ -145,7 +154,10 @@ class MemberMachine {
  private:
   enum class Gate : std::uint8_t { kUnknown, kIdle, kBusy };
 
+  [[nodiscard]] Result<void> check_address(const wire::Order& order) const;
   Effects ended(Instant now, std::optional<int> signal = {});
+  void settle_end(Effects& effects, std::optional<int> signal);
+  void kill_if_it_runs(Effects& effects);
   Effects end_if_unwanted(Effects effects);
   void tell_exit(const wire::Exit& exit, std::string_view tail);
   void maybe_start(Effects& effects, Instant now);
@@ -165,6 +177,8 @@ class MemberMachine {
   bool answered_ = false;
   bool answered_last_ = false;
   bool dirty_ = false;
+  /// Epoch and revision of the highest Fence that no record could take up.
+  std::optional<std::pair<std::int64_t, std::int64_t>> fence_seen_;
   std::string words_;
   int starts_ = 0;
   int scan_ = 0;

@@ -1,6 +1,7 @@
 #include "sidecar/local/orders.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/gtid/gtid_set.h"
 #include "sidecar/local/commit_files.h"
@@ -111,13 +112,23 @@ void Orders::look_again(const std::stop_token& stop) {
 
 Result<void> Orders::fence(const std::stop_token& stop, const wire::Order& order) {
   member_.kill_past_lock(order);
+  std::optional<Error> unrecorded;
   TRY_VOID(member_.try_apply([&](MemberMachine& machine) -> Result<Effects> {
+    if (!machine.record()) {
+      unrecorded = machine.record().error();
+      return machine.fence_unrecorded(order);
+    }
     TRY(admitted, machine.admit(order));
     return merged(std::move(admitted), machine.fence());
   }));
   const bool ended = member_.wait(stop, kFenceLimit, [](const MemberMachine& machine) {
     return machine.state().process == Process::kNotRunning && machine.saved();
   });
+  if (unrecorded) {
+    return fail(unrecorded->kind == ErrorKind::kRetry ? ErrorKind::kRetry : ErrorKind::kUnsafe,
+                "mysqld {}, but that its start is held cannot be written down: {}",
+                ended ? "is down" : "got SIGKILL", unrecorded->what);
+  }
   if (ended) return {};
   return fail(ErrorKind::kRetry, "mysqld got SIGKILL, but its end was not seen yet");
 }

@@ -20,7 +20,7 @@ GtidSet set_of(const std::string& numbers) { return GtidSet::parse(kUuid + numbe
 
 /// A machine with a hand-driven clock; every save succeeds at once unless told otherwise.
 struct Bench {
-  explicit Bench(EpochRecord record, std::string boot_id = "boot")
+  explicit Bench(Result<EpochRecord> record, std::string boot_id = "boot")
       : machine({.member = "shop-0", .pod_uid = "uid", .boot_id = std::move(boot_id), .sidecar_id = {}},
                 std::move(record)) {}
 
@@ -434,6 +434,84 @@ TEST(MemberMachine, ACorruptRecordStartsNothing) {
   EXPECT_FALSE(machine.begin_task(Task::kInitialize));
   EXPECT_TRUE(machine.on_gate_running(10, false).gate.empty()) << "one that runs is left alone";
   EXPECT_EQ(machine.on_gate_terminating().gate, std::vector{kKill}) << "it may be an open primary";
+}
+
+TEST(MemberMachine, AFenceKillsAlsoWhereNoRecordCanBeTrusted) {
+  Bench bench(fail(ErrorKind::kCorrupt, "cannot be trusted"));
+  EXPECT_EQ(bench.machine.on_process_list(10, bench.now).watch, 10);
+  auto order = bench.order(1, 1);
+  order.pod_uid = "the pod before";
+  EXPECT_EQ(bench.machine.fence_unrecorded(order).error().kind, ErrorKind::kUnsafe);
+  EXPECT_EQ(bench.run(*bench.machine.fence_unrecorded(bench.order(1, 1))), std::vector{kKill});
+  EXPECT_TRUE(bench.exit(10, SIGKILL).empty());
+  EXPECT_EQ(bench.state().process, Process::kNotRunning);
+  EXPECT_TRUE(bench.state().last_exit->ordered);
+  EXPECT_EQ(bench.saves, 0) << "there is nothing that could be written down";
+  EXPECT_FALSE(bench.machine.must_read_record()) << "it is not mended by itself";
+}
+
+/// What a sidecar learns of whose record the disk had refused until now.
+class LateRecord : public testing::Test {
+ protected:
+  static EpochRecord seen(std::int64_t epoch, bool open) {
+    EpochRecord record = Bench::record_of(Directory::kInitialized);
+    record.epoch = epoch;
+    record.open = open;
+    return record;
+  }
+  std::vector<GateAction> read(Result<EpochRecord> record) {
+    return bench_.run(bench_.machine.on_record(std::move(record), bench_.now));
+  }
+
+  Bench bench_{fail(ErrorKind::kRetry, "the disk refuses")};
+};
+
+TEST_F(LateRecord, IsTakenUpLikeAnyOther) {
+  bench_.run(bench_.machine.on_process_list(std::nullopt, bench_.now));
+  EXPECT_TRUE(bench_.run(bench_.machine.on_gate_idle(bench_.now)).empty());
+  EXPECT_TRUE(bench_.machine.must_read_record());
+  EXPECT_TRUE(read(fail(ErrorKind::kRetry, "still")).empty());
+  EXPECT_EQ(bench_.state().start_error, "still");
+  EXPECT_EQ(read(seen(3, false)), std::vector{kStart});
+  EXPECT_FALSE(bench_.machine.must_read_record());
+  EXPECT_EQ(bench_.state().epoch, 3);
+  EXPECT_EQ(bench_.state().start_error + bench_.state().logs_error, "");
+  EXPECT_TRUE(read(seen(1, true)).empty()) << "there is one";
+  EXPECT_EQ(bench_.state().epoch, 3);
+}
+
+TEST_F(LateRecord, OfAPrimaryThatIsDownByThenHoldsIt) {
+  bench_.run(bench_.machine.on_process_list(10, bench_.now));
+  bench_.exit(10, SIGKILL);
+  EXPECT_FALSE(bench_.scanned);
+  EXPECT_TRUE(read(seen(1, true)).empty());
+  EXPECT_EQ(bench_.state().hold, Hold::kCrashedPrimary);
+  EXPECT_FALSE(bench_.machine.record()->open);
+  EXPECT_FALSE(bench_.state().suspect_end) << "it was seen to be killed";
+  EXPECT_TRUE(bench_.scanned);
+  EXPECT_EQ(bench_.saves, 1);
+}
+
+TEST_F(LateRecord, OfAPrimaryThatLivesLeavesItAlone) {
+  bench_.run(bench_.machine.on_process_list(10, bench_.now));
+  EXPECT_TRUE(read(seen(1, true)).empty());
+  bench_.answer();
+  EXPECT_EQ(bench_.state().process, Process::kRunning);
+  EXPECT_EQ(bench_.state().hold, Hold::kNone);
+}
+
+TEST_F(LateRecord, TakesUpAFenceUnlessThatWasLate) {
+  for (const std::int64_t epoch : {2, 3, 4}) {
+    bench_ = Bench(fail(ErrorKind::kRetry, "the disk refuses"));
+    bench_.run(bench_.machine.on_process_list(10, bench_.now));
+    EXPECT_EQ(bench_.run(*bench_.machine.fence_unrecorded(bench_.order(epoch, 0))), std::vector{kKill});
+    bench_.exit(10, SIGKILL);
+    bench_.now += std::chrono::seconds(1);
+    const bool is_late = epoch < 3;
+    EXPECT_EQ(read(seen(3, false)), is_late ? std::vector{kStart} : std::vector<GateAction>{}) << epoch;
+    EXPECT_EQ(bench_.state().hold, is_late ? Hold::kNone : Hold::kFenced) << epoch;
+    EXPECT_EQ(bench_.state().epoch, is_late ? 3 : epoch);
+  }
 }
 
 TEST(MemberMachine, SigtermKillsAPrimaryAndEndsAReplica) {
