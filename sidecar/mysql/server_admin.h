@@ -46,7 +46,8 @@ struct CloneOutcome {
 /// A row of mysql.user that Baton made.
 struct AccountRow {
   std::string user;
-  std::string uuid;  ///< Of a replication account.
+  std::string uuid;           ///< Of a replication account.
+  std::string password_mark;  ///< Of the password that Baton gave it last (password_mark.h); empty: not known.
   bool locked = false;
   bool application = false;
 };
@@ -108,7 +109,8 @@ class ServerAdmin {
   [[nodiscard]] Result<void> allow_clone(const std::stop_token& stop, bool allowed);
   /// For a Secret made anew: ALTER USER … IDENTIFIED BY … RETAIN CURRENT PASSWORD for all of Baton's accounts and the
   /// application's, so that the old passwords hold too until the next change. On this server alone: given to each
-  /// member.
+  /// member. An account that has its password already is left alone: the statement would put it in the place of the old
+  /// one too, which others may still use.
   [[nodiscard]] Result<void> set_passwords(const std::stop_token& stop, const Passwords& passwords);
 
   // ---- clone

@@ -106,5 +106,34 @@ TEST_F(AccountsTest, NewPasswordsHoldBesideTheOldOnes) {
   EXPECT_FALSE(client(one, "app", "new1"));
 }
 
+/// With every start of mysqld and of the sidecar the Secret's passwords are given anew.
+TEST_F(AccountsTest, APasswordThatIsGivenAgainLeavesTheOneBeforeItValid) {
+  auto& one = member(0);
+  ASSERT_OK(one.admin->ensure_replication_account(never_, kReplicaUuid, passwords_));
+  ASSERT_OK(one.admin->ensure_application_account(never_, "a", "app", passwords_));
+  const std::string replica = sidecar::replication_account(kReplicaUuid);
+  const sidecar::Passwords next{.replication = "new1", .clone = "new2", .application = "new3"};
+  for (int start = 0; start < 2; ++start) {
+    ASSERT_OK(one.admin->set_passwords(never_, next));
+    for (const std::string& password : {passwords_.application, next.application}) {
+      EXPECT_TRUE(client(one, "app", password)) << password << " after start " << start;
+    }
+    EXPECT_TRUE(client(one, replica, passwords_.replication)) << start;
+    one.server->kill();
+    ASSERT_OK(one.server->start());
+  }
+  // Nor does an account that is there already get the mark of a password that it has not got.
+  const sidecar::Passwords third{.replication = "third1", .clone = "third2", .application = "third3"};
+  ASSERT_OK(one.admin->expel_replica(never_, kReplicaUuid));
+  ASSERT_OK(one.admin->ensure_replication_account(never_, kReplicaUuid, third));
+  EXPECT_FALSE(client(one, replica, third.replication));
+  ASSERT_OK(one.admin->set_passwords(never_, third));
+  for (const std::string& password : {next.replication, third.replication}) {
+    EXPECT_TRUE(client(one, replica, password)) << password;
+  }
+  EXPECT_FALSE(client(one, replica, passwords_.replication)) << "two are enough";
+  EXPECT_EQ(value(one, "SELECT COUNT(*) FROM mysql.user WHERE CAST(User_attributes AS CHAR) LIKE '%third%'"), "0");
+}
+
 }  // namespace
 }  // namespace baton::test
