@@ -196,6 +196,8 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, co
 Result<void> Orders::mend_channel(const std::stop_token& stop) {
   TRY(overrun, admin_.overrun_relay_logs(stop));
   if (overrun.empty()) return {};
+  // First, since the reset would take what comes in after the keeping, when that has no second name.
+  TRY_VOID(admin_.stop_receiver(stop));
   TRY_VOID(logs_.secure_relay_logs());
   TRY_VOID(admin_.reset_channel(stop));
   log_.warn("the replication channel begins anew; its relay logs are kept", {{"why", overrun}});
