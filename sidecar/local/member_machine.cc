@@ -298,6 +298,16 @@ Effects MemberMachine::permit(Instant now) {
   return effects;
 }
 
+Result<void> MemberMachine::may_open() const {
+  if (!record_) return std::unexpected(record_.error());
+  if (record_->hold != Hold::kNone || state_.process != Process::kRunning) {
+    return fail(ErrorKind::kUnsafe, "mysqld is held, or has ended");
+  }
+  if (state_.terminating) return fail(ErrorKind::kUnsafe, "the pod is being ended");
+  if (relaxed()) return fail(ErrorKind::kUnsafe, "durability is relaxed here");
+  return {};
+}
+
 Effects MemberMachine::mark_open(std::int64_t epoch) {
   ENSURE(record_.has_value());
   if (record_->open && record_->opened_epoch == epoch) return {};

@@ -105,6 +105,10 @@ class MemberMachine {
   /// once that can be read, unless it turns out to be late. kUnsafe: the order is for another pod.
   [[nodiscard]] Result<Effects> fence_unrecorded(const wire::Order& order);
   [[nodiscard]] Effects permit(Instant now);
+  /// Whether the server may be opened at all, to be asked in the same input as mark_open. kUnsafe: it is held, has ended,
+  /// is relaxed, or its pod is being ended: then it may have been told to end in order, and would tell clients OK for
+  /// rows that no replica has. (When the pod's end comes after the mark, it is killed.)
+  [[nodiscard]] Result<void> may_open() const;
   /// To be on disk before the server is opened.
   [[nodiscard]] Effects mark_open(std::int64_t epoch);
   /// Takes mark_open back after the server refused and stayed read-only.

@@ -296,10 +296,7 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& ord
   // `open` is on disk before the server is open: whoever finds no mysqld later knows that a primary died.
   TRY_VOID(member_.try_apply([&](MemberMachine& machine) -> Result<Effects> {
     TRY(admitted, machine.admit(order));  // A Fence may have come since.
-    if (machine.record()->hold != wire::Hold::kNone || machine.state().process != Process::kRunning) {
-      return fail(ErrorKind::kUnsafe, "mysqld is held, or has ended");
-    }
-    if (machine.relaxed()) return fail(ErrorKind::kUnsafe, "durability is relaxed here");
+    TRY_VOID(machine.may_open());
     before = *machine.record();
     return merged(std::move(admitted), machine.mark_open(order.epoch));
   }));

@@ -240,6 +240,21 @@ TEST(MemberMachine, AnOpenServersEndIsHeldWhoeverEndedIt) {
   }
 }
 
+TEST(MemberMachine, AServerWhosePodIsBeingEndedIsNotOpened) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  EXPECT_EQ(bench.machine.may_open().error().kind, ErrorKind::kUnsafe) << "it does not run";
+  bench.bring_up(10);
+  EXPECT_TRUE(bench.machine.may_open());
+  EXPECT_EQ(bench.run(bench.machine.on_gate_terminating()), std::vector{kTerminate});
+  const auto refused = bench.machine.may_open();
+  ASSERT_FALSE(refused) << "an orderly end tells waiting clients OK";
+  EXPECT_EQ(refused.error().kind, ErrorKind::kUnsafe);
+  Bench opened(Bench::record_of(Directory::kCloned));
+  opened.bring_up(10);
+  opened.run(opened.machine.mark_open(1));
+  EXPECT_EQ(opened.run(opened.machine.on_gate_terminating()), std::vector{kKill}) << "no order is kept from now on";
+}
+
 TEST(MemberMachine, AFreshSidecarFindsADeadPrimaryWithoutTheGate) {
   auto record = Bench::record_of(Directory::kInitialized);
   record.epoch = record.opened_epoch = 1;
