@@ -389,9 +389,8 @@ Result<Effects> MemberMachine::task_start(GateAction action) {
   if (state_.process != Process::kNotRunning || gate_ != Gate::kIdle) {
     return fail(ErrorKind::kRetry, "mysqld is not known to be down");
   }
-  gate_ = Gate::kBusy;
   const auto process = action == GateAction::kInitialize ? Process::kInitializing : Process::kStarting;
-  begin_start(task_ == Task::kClone ? Process::kCloning : process);
+  command_start(task_ == Task::kClone ? Process::kCloning : process);
   return Effects{.gate = {action}};
 }
 
@@ -479,9 +478,15 @@ void MemberMachine::maybe_start(Effects& effects, Instant now) {
   const bool wanted = has_value() && task_ == Task::kNone && state_.process == Process::kNotRunning;
   const bool allowed = record_ && record_->hold == Hold::kNone && !record_->open && !dirty_ && !state_.terminating;
   if (!wanted || !allowed || gate_ != Gate::kIdle || now < next_start_) return;
-  gate_ = Gate::kBusy;
-  begin_start(Process::kStarting);
+  command_start(Process::kStarting);
   effects.gate.push_back(GateAction::kStart);
+}
+
+/// The gate is idle, and so has nothing more to say of the mysqld before: whoever has its number next is another.
+void MemberMachine::command_start(Process process) {
+  gate_ = Gate::kBusy;
+  last_pid_ = 0;
+  begin_start(process);
 }
 
 void MemberMachine::begin_start(Process process) {

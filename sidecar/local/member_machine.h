@@ -165,6 +165,7 @@ class MemberMachine {
   Effects end_if_unwanted(Effects effects);
   void tell_exit(const wire::Exit& exit, std::string_view tail);
   void maybe_start(Effects& effects, Instant now);
+  void command_start(wire::Process process);
   void begin_start(wire::Process process);
   void publish_record();
   void forget_ends();
@@ -176,7 +177,7 @@ class MemberMachine {
   Gate gate_ = Gate::kUnknown;
   Task task_ = Task::kNone;
   int pid_ = 0;
-  int last_pid_ = 0;
+  int last_pid_ = 0;  ///< Of the mysqld that ended last, until another is started; 0: not known.
   bool ending_ordered_ = false;
   bool answered_ = false;
   bool answered_last_ = false;

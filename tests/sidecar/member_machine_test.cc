@@ -291,6 +291,19 @@ TEST(MemberMachine, AGateThatDialsAnewWithOldNewsChangesNothing) {
   EXPECT_EQ(bench.machine.pid(), 11);
 }
 
+TEST(MemberMachine, AMysqldThatGetsTheNumberOfTheOneBeforeIsAnother) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  EXPECT_EQ(bench.exit(10, SIGSEGV), std::vector{kStart});
+  EXPECT_EQ(bench.machine.on_gate_running(10, false).watch, 10);
+  bench.answer();
+  EXPECT_EQ(bench.state().process, Process::kRunning);
+  // Of a mysqld whose end was seen the gate may still say that it runs, until it has seen the end too.
+  bench.run(bench.machine.on_process_ended(10, SIGSEGV, bench.now));
+  EXPECT_TRUE(bench.run(bench.machine.on_gate_running(10, false)).empty());
+  EXPECT_EQ(bench.state().process, Process::kNotRunning);
+}
+
 TEST(MemberMachine, AFenceHoldsUntilPermitted) {
   Bench bench(Bench::record_of(Directory::kCloned));
   bench.bring_up(10);
