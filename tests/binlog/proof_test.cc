@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/binlog/log_folder.h"
+#include "tests/binlog/log_oracle.h"
 
 namespace baton::binlog {
 namespace {
@@ -143,6 +144,43 @@ TEST_F(ProofTest, AStreamOfWhatIsWantedPassesDamageThatHidesNothingOfIt) {
   const auto hidden = stream_of("1-8");
   ASSERT_TRUE(hidden.error);
   EXPECT_TRUE(hidden.error->what.starts_with("binlog.000002")) << hidden.error->what;
+}
+
+/// In its place: 7 may build on 5, and would be undone by it if that came later.
+TEST_F(ProofTest, AStreamTakesWhatADamagedBinlogHidesFromTheRelayLogsInItsPlace) {
+  damage("binlog.000002", logs_[1], 0);  // Hides 5 and 6.
+  const std::array relays{relay(5), relay(10)};
+  write("relay.000001", relays[0].bytes());
+  write("relay.000002", relays[1].bytes());
+  ASSERT_TRUE(proof());
+  const auto all_of = [](const LogWriter& writer) {
+    std::string bytes;
+    for (const auto& found : test::LogOracle(writer.bytes()).transactions()) {
+      bytes += writer.bytes().substr(found.begin, found.end - found.begin);
+    }
+    return bytes;
+  };
+  const std::string readable = all_of(logs_[1]).substr(0, logs_[1].ends()[0].first - logs_[1].head_end());
+  const std::string in_order =
+      all_of(logs_[0]) + readable + all_of(relays[0]) + all_of(logs_[2]) + all_of(relays[1]);
+  LogStream wanted(snapshot_, set_of(kUuid + ":1-11"));
+  const auto got = test::drain(wanted);
+  EXPECT_FALSE(got.error) << got.error->what;
+  EXPECT_EQ(got.bytes(), in_order);
+  std::vector<std::string> names;
+  for (const LogBegin& begin : got.begins) names.push_back(begin.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"binlog.000001", "binlog.000002", "relay.000001", "binlog.000003",
+                                             "relay.000002"}));
+  const auto any = test::drain(snapshot_, {});
+  EXPECT_FALSE(any.error) << any.error->what;
+  EXPECT_EQ(any.bytes(), in_order);
+  // One that they lack ends it all the same.
+  write("relay.000001", std::string_view(relays[0].bytes()).substr(0, relays[0].ends()[0].first));
+  ASSERT_TRUE(proof()) << "6 is known to have been executed, but it is nowhere";
+  LogStream lacking(snapshot_, set_of(kUuid + ":1-11"));
+  const auto ended = test::drain(lacking);
+  ASSERT_TRUE(ended.error);
+  EXPECT_TRUE(ended.error->what.starts_with("binlog.000002")) << ended.error->what;
 }
 
 TEST_F(ProofTest, AStreamOfWhatIsWantedPassesDamageAtTheEndWhenAllIsThere) {
