@@ -131,6 +131,29 @@ TEST_F(ProofTest, WhatAnOldRelayLogHidMustHaveBeenExecuted) {
   EXPECT_EQ(proof(), set_of(kUuid + ":1-12")) << "applied before it was damaged";
 }
 
+/// The channel was made anew since: its relay logs tell nothing of those that are kept of the one before.
+TEST_F(ProofTest, DamageInARelayLogOfAnEarlierChannelHides) {
+  LogWriter first = LogWriter::relay();
+  first.previous_gtids({}).connection(4).rows_transaction(11);
+  LogWriter second = LogWriter::relay();
+  second.previous_gtids({{LogWriter::kUuid, "", {{11, 11}}}}).connection(4).rows_transaction(12);
+  write("relay.000002", first.bytes());
+  write("relay.000003", second.bytes());
+  list("relay.index", {"relay.000001", "relay.000002", "relay.000003"});
+  EXPECT_EQ(proof(), set_of(kUuid + ":1-12"));
+  damage("relay.000001", relays_[0], 0);  // Hides 10, which may have been acknowledged.
+  expect_problem_of("relay.000001 at offset ");
+  EXPECT_FALSE(proof(set_of(kUuid + ":10"))) << "nobody can tell that this was all";
+  encrypt("relay.000001");
+  expect_problem_of("relay.000001 is encrypted");
+  // One of the last channel is told by the next all the same.
+  list("relay.index", {"relay.000002", "relay.000003"});
+  encrypt("relay.000002");
+  ASSERT_FALSE(proof());
+  EXPECT_TRUE(proof().error().what.starts_with("the relay logs name " + kUuid + ":11 as received"));
+  EXPECT_TRUE(proof(set_of(kUuid + ":11")));
+}
+
 // ---- LogStream of what is wanted alone: damage ends it only where it may hide something of that.
 
 TEST_F(ProofTest, AStreamOfWhatIsWantedPassesDamageThatHidesNothingOfIt) {
