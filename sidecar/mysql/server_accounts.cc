@@ -121,16 +121,38 @@ Result<void> ServerAdmin::change_accounts(SqlLease& sql, bool binlogged,
 
 Result<void> ServerAdmin::while_writable(SqlLease& sql, const std::function<Result<void>()>& statements) {
   TRY(closed, sql.value("SELECT @@global.super_read_only"));
-  if (closed == "0") return statements();
+  // Open by an order, or by hand; or still from the last time.
+  if (closed == "0" && !is_to_be_closed_) return statements();
+  const Odd opening(openings_);
+  is_to_be_closed_ = true;
   // read_only stays on: but for root, everybody is kept out as before.
   TRY_VOID(sql.run("SET GLOBAL super_read_only=OFF"));
   auto done = statements();
   // A stop ends the caller's session, but not the duty to close the door again.
   auto own = work_.take(std::stop_token());
-  if (!own) return done ? wrap("super_read_only could not be set again", Error(own.error())) : done;
-  auto closed_again = own->run("SET GLOBAL super_read_only=ON");
-  if (!closed_again && done) return wrap("super_read_only could not be set again", Error(closed_again.error()));
+  auto closed_again = own ? close_door(*own) : std::unexpected(Error(own.error()));
+  if (!closed_again && done) return wrap("super_read_only could not be set again", std::move(closed_again).error());
   return done;
+}
+
+Result<void> ServerAdmin::close_door(SqlLease& sql) {
+  // It would set read_only too: a server that was opened since stays open.
+  TRY(closed, sql.value("SELECT @@global.read_only"));
+  if (closed != "0") TRY_VOID(sql.run("SET GLOBAL super_read_only=ON"));
+  is_to_be_closed_ = false;
+  return {};
+}
+
+Result<void> ServerAdmin::close_again(const std::stop_token& stop) {
+  if (!is_to_be_closed_) return {};
+  const std::unique_lock lock(writable_, std::try_to_lock);
+  if (!lock || !is_to_be_closed_) return {};  // Whoever has the lock closes it himself.
+  const Odd opening(openings_);
+  TRY(sql, work_.take(stop));
+  TRY_VOID(sql.run("SET SESSION lock_wait_timeout=1"));
+  auto closed = close_door(sql);
+  sql.drop();
+  return closed;
 }
 
 Result<void> ServerAdmin::bootstrap_accounts(const std::stop_token& stop, const Passwords& passwords) {
