@@ -296,7 +296,7 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& ord
   // `open` is on disk before the server is open: whoever finds no mysqld later knows that a primary died.
   TRY_VOID(member_.try_apply([&](MemberMachine& machine) -> Result<Effects> {
     TRY(admitted, machine.admit(order));  // A Fence may have come since.
-    TRY_VOID(machine.may_open());
+    if (auto may = machine.may_open(); !may) return std::unexpected(std::move(may).error());
     before = *machine.record();
     return merged(std::move(admitted), machine.mark_open(order.epoch));
   }));
