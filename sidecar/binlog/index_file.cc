@@ -1,5 +1,6 @@
 #include "sidecar/binlog/index_file.h"
 
+#include <initializer_list>
 #include <span>
 
 #include "sidecar/binlog/byte_source.h"
@@ -20,11 +21,15 @@ Result<std::string> read_text(const std::filesystem::path& path) {
 }
 
 Result<std::string> read_index_text(const std::filesystem::path& index_file) {
-  auto text = read_text(index_file);
-  if (text || text.error().kind != ErrorKind::kNotFound) return text;
   auto spare = index_file;
-  auto from_spare = read_text(spare.replace_extension(".index_crash_safe"));
-  return from_spare ? from_spare : text;
+  spare.replace_extension(".index_crash_safe");
+  auto text = read_text(index_file);
+  // The spare may take the index's place between two of these looks, so that neither is seen although one is there.
+  for (const auto& path : {spare, index_file, spare, index_file}) {
+    if (text || text.error().kind != ErrorKind::kNotFound) break;
+    text = read_text(path);
+  }
+  return text;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "sidecar/binlog/kept_logs.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,6 +39,11 @@ Result<Linked> link_into(const std::filesystem::path& file, const FileIdentity& 
     if (other.identity == identity) return Linked::kBefore;
   }
   return fail(ErrorKind::kTerminal, "{} holds too many files called {}", folder.string(), file.filename().string());
+}
+
+bool is_only_name(const std::filesystem::path& path) {
+  struct stat facts{};
+  return ::stat(path.c_str(), &facts) == 0 && facts.st_nlink == 1;
 }
 
 }  // namespace
@@ -108,7 +114,7 @@ std::vector<std::filesystem::path> releasable_relay_logs(const LogSnapshot& snap
     for (const auto& file : logs.files) {
       const bool is_unlisted = file->path.parent_path() == folder;
       const bool is_elsewhere = !file->problem && snapshot.executed.contains(file->contents.transactions);
-      if (is_unlisted && is_elsewhere) result.push_back(file->path);
+      if (is_unlisted && is_elsewhere && is_only_name(file->path)) result.push_back(file->path);
     }
   }
   return result;

@@ -92,9 +92,10 @@ struct LogPosition {
 
 /// Knows which complete transactions are where in a member's logs, and learns of more by reading only what was added.
 ///
-/// Files are read newest first, so that what a failover needs is ready at once. Closed files are walked by their
+/// Files are read newest first, so that what a failover needs is ready at once. Closed binary logs are walked by their
 /// headers; one that breaks the rules is walked again with checksums before it is called corrupt. The newest binary log
 /// of a dead server is read with checksums from where its server had published it, and judged as scan_binlogs does.
+/// Relay logs are always read with checksums; what was read while mysqld lived is not read again when it is dead.
 /// While mysqld lives, nothing is known of what it has not published: it may not be on its disk yet.
 ///
 /// About 350 bytes of memory for each 8 MiB of logs. Driven by calls: no thread, no clock. Not synchronised.

@@ -1,6 +1,7 @@
 #include "sidecar/binlog/log_stream.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "engine/base/ensure.h"
 #include "sidecar/binlog/load.h"
@@ -30,14 +31,25 @@ Result<FileSource> open_log(const LogFile& file) {
 }  // namespace
 
 LogStream::LogStream(std::shared_ptr<const LogSnapshot> snapshot, const GtidSet& wanted)
+    : LogStream(std::move(snapshot), wanted, 0) {}
+
+LogStream::LogStream(std::shared_ptr<const LogSnapshot> snapshot, const GtidSet& wanted, std::size_t first_logs)
     : reader_(snapshot->executed.united(snapshot->received).united(snapshot->available).minus(wanted)),
-      has_all_wanted_(snapshot->available.contains(wanted)) {
+      has_all_wanted_(snapshot->available.contains(wanted)),
+      first_logs_(first_logs) {
   latest_ = [snapshot = std::move(snapshot)] { return snapshot; };
 }
 
 Result<TransactionStream::Item> LogStream::next() {
+  if (detour_) {
+    TRY(item, detour_->next());
+    if (!std::holds_alternative<CaughtUp>(item)) return item;
+    detour_.reset();
+    announced_.reset();  // The reader was told of another log since.
+  }
   if (runs_.empty()) {
     TRY(found, plan());
+    if (detour_) return next();
     if (!found) return CaughtUp{};
     TRY_VOID(open());
   }
@@ -58,9 +70,10 @@ Result<bool> LogStream::plan() {
     snapshot_ = std::move(latest);
     ENSURE(snapshot_ != nullptr);
     is_done_ = logs_begun_ = false;
-    logs_ = file_ = segment_ = 0;
+    logs_ = first_logs_;
+    file_ = segment_ = 0;
   }
-  while (!is_done_ && runs_.empty()) {
+  while (!is_done_ && runs_.empty() && !detour_) {
     if (logs_ == snapshot_->logs.size()) {
       is_done_ = true;
     } else if (!logs_begun_) {
@@ -149,8 +162,8 @@ Result<void> LogStream::plan_by_transactions(const Segment& segment) {
   return {};
 }
 
-/// Whether the reader may go on behind what cannot be read of the file.
-Result<void> LogStream::pass_problem() const {
+/// Whether the reader may go on behind what cannot be read of the file; perhaps by a detour first.
+Result<void> LogStream::pass_problem() {
   if (!file().problem) return {};
   const auto& files = snapshot_->logs[logs_].files;
   for (std::size_t next = file_ + 1; next < files.size(); ++next) {
@@ -158,9 +171,26 @@ Result<void> LogStream::pass_problem() const {
     if (!after.has_previous) continue;
     // What the next file knows to be before it, but this one does not show.
     const GtidSet hidden = after.previous.minus(file().contents.previous).minus(file().contents.transactions);
-    return reader_.contains(hidden) ? Result<void>() : std::unexpected(*file().problem);
+    const GtidSet lacking = hidden.minus(reader_);
+    if (lacking.empty()) return {};
+    // At this place, and not behind the binary logs, where other relay logs come: later transactions build on these.
+    if (file().kind != LogKind::kBinlog || !relay_transactions().contains(lacking)) {
+      return std::unexpected(*file().problem);
+    }
+    detour_ = std::unique_ptr<LogStream>(new LogStream(snapshot_, lacking, logs_ + 1));
+    reader_ = reader_.united(lacking);
+    return {};
   }
   return has_all_wanted_ ? Result<void>() : std::unexpected(*file().problem);
+}
+
+/// What lies in the logs that come behind the binary logs.
+GtidSet LogStream::relay_transactions() const {
+  GtidSet all;
+  for (const IndexedLogs& logs : snapshot_->logs | std::views::drop(logs_ + 1)) {
+    for (const auto& relay : logs.files) all = all.united(relay->contents.transactions);
+  }
+  return all;
 }
 
 Result<void> LogStream::open() {

@@ -18,8 +18,9 @@ namespace baton::binlog {
 /// then from the relay logs what no binary log has. Stretches in which everything is wanted go out as they lie in the
 /// file; where something is not wanted, only headers are looked at. Not synchronised.
 ///
-/// A file that has a problem is served up to it. If the reader may lack something behind it, the stream ends there with
-/// that problem: later transactions must not overtake what is hidden.
+/// A file that has a problem is served up to it. What that may hide of a binary log, and the reader lacks, is sent next if
+/// the relay logs have all of it. Else the stream ends there with that problem: later transactions must not overtake what
+/// is hidden.
 class LogStream final : public TransactionStream {
  public:
   /// Gives what is known now; never null. Asked when everything of the last answer was served.
@@ -44,11 +45,15 @@ class LogStream final : public TransactionStream {
     std::uint64_t end = 0;
   };
 
+  /// As the public one, but looks at LogSnapshot::logs from `first_logs` on only.
+  LogStream(std::shared_ptr<const LogSnapshot> snapshot, const GtidSet& wanted, std::size_t first_logs);
+
   [[nodiscard]] Result<bool> plan();
   [[nodiscard]] Result<bool> start_logs();
   [[nodiscard]] Result<void> plan_segment();
   [[nodiscard]] Result<void> plan_by_transactions(const Segment& segment);
-  [[nodiscard]] Result<void> pass_problem() const;
+  [[nodiscard]] Result<void> pass_problem();
+  [[nodiscard]] GtidSet relay_transactions() const;
   [[nodiscard]] Result<void> open();
   [[nodiscard]] LogBegin begin_of(const Segment& segment);
   [[nodiscard]] Result<Chunk> read_chunk();
@@ -60,6 +65,9 @@ class LogStream final : public TransactionStream {
   bool has_all_wanted_ = false;  ///< All that is wanted is in some log of the snapshot: no problem hides any of it.
   std::shared_ptr<const LogSnapshot> snapshot_;
   bool is_done_ = false;  ///< Everything of the snapshot was served.
+
+  std::size_t first_logs_ = 0;
+  std::unique_ptr<LogStream> detour_;  ///< Through the relay logs, around what a damaged binary log hides.
 
   std::size_t logs_ = 0;     ///< Place in LogSnapshot::logs.
   std::size_t file_ = 0;     ///< Place in IndexedLogs::files.

@@ -155,7 +155,27 @@ void Member::on_sidecar_terminating() {
 }
 
 void Member::tick() {
+  read_record_again();
   static_cast<void>(apply([&](MemberMachine& machine) { return machine.on_tick(clock_.now()); }));
+}
+
+/// Not under the lock: a disk that refuses may also hang.
+void Member::read_record_again() {
+  if (!look([](const MemberMachine& machine) { return machine.must_read_record(); })) return;
+  auto record = load_or_make(config_, file_);
+  const auto running = find_mysqld(config_.data_directory());
+  static_cast<void>(apply([&](MemberMachine& machine) {
+    auto effects = machine.on_record(std::move(record), clock_.now());
+    if (machine.record()) {
+      epoch_seen_ = machine.record()->epoch;
+      revision_seen_ = machine.record()->revision;
+    }
+    return effects;
+  }));
+  // Only with the record it is known whether the absence of a process is its end.
+  if (!running) return;
+  static_cast<void>(
+      apply([&](MemberMachine& machine) { return machine.on_process_list(*running, clock_.now()); }));
 }
 
 void Member::on_gate_message(const GateMessage& message) {

@@ -28,7 +28,7 @@ namespace baton::sidecar {
 /// board at once, before anything slow. Thread-safe.
 class Member {
  public:
-  /// Reads the epoch file or makes the first one, looks for a running mysqld, opens the gate's socket.
+  /// Reads the epoch file or makes the first one (or goes on trying, with each tick), looks for a running mysqld, opens the gate's socket.
   [[nodiscard]] static Result<std::unique_ptr<Member>> start(const Config& config, const Clock& clock,
                                                              const Logger& log);
   ~Member();
@@ -62,8 +62,8 @@ class Member {
 
   /// The sidecar got SIGTERM, which comes after the end of mysqld's container.
   void on_sidecar_terminating();
-  /// Lets mysqld's backoff go on and retries what could not be written. Every 500 ms, and every 30 ms until a mysqld
-  /// that was started answers.
+  /// Lets mysqld's backoff go on and retries what could not be read or written. Every 500 ms, and every 30 ms until a
+  /// mysqld that was started answers.
   void tick();
   [[nodiscard]] Instant now() const { return clock_.now(); }
 
@@ -75,6 +75,7 @@ class Member {
   Result<void> perform(Effects effects);
   Effects act(GateAction action);
   [[nodiscard]] Result<void> prepare_start() const;
+  void read_record_again();
   void log_changes(const wire::MemberState& before) const;
 
   Config config_;

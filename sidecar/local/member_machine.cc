@@ -147,15 +147,19 @@ Effects MemberMachine::on_process_ended(int pid, std::optional<int> signal, Inst
   return ended(now, signal);
 }
 
-Effects MemberMachine::on_sql(int start, wire::Sql sql, Instant now) {
-  if (start != starts_ || pid_ == 0) return {};
+bool MemberMachine::is_overtaken(SqlTicket asked) const { return asked.start != starts_ || asked.number <= sql_taken_; }
+
+Effects MemberMachine::on_sql(SqlTicket asked, wire::Sql sql, Instant now) {
+  if (is_overtaken(asked) || pid_ == 0) return {};
+  sql_taken_ = asked.number;
   if (!answered_) answered_since_ = now;
   answered_ = true;
   answered_at_ = now;
   if (now - answered_since_ >= kHealthyRun) forget_ends();
   if (state_.process != Process::kStarting && state_.process != Process::kRunning) return {};
   state_.process = Process::kRunning;
-  state_.start_error.clear();
+  // Without a record that sentence is why nothing is started, and stays true.
+  if (record_) state_.start_error.clear();
   state_.sql_error.clear();
   const bool changed = has_value() && record_->outside_logs != sql.gtid_purged;
   if (changed) {
@@ -168,10 +172,15 @@ Effects MemberMachine::on_sql(int start, wire::Sql sql, Instant now) {
   return {.save = changed};
 }
 
-void MemberMachine::on_sql_error(int start, std::string sentence, Instant now) {
-  if (start != starts_ || state_.process != Process::kRunning) return;
+void MemberMachine::on_sql_error(SqlTicket asked, std::string sentence, Instant now) {
+  if (is_overtaken(asked) || state_.process != Process::kRunning) return;
   state_.sql_error = std::move(sentence);
   if (now - answered_at_ >= kStaleAnswer) state_.sql.reset();
+}
+
+void MemberMachine::forget_sql() {
+  state_.sql.reset();
+  sql_taken_ = sql_asked_;
 }
 
 void MemberMachine::on_logs(int scan, Result<GtidSet> proven) {
@@ -206,11 +215,35 @@ Effects MemberMachine::on_saved(std::string error, Instant now) {
   return effects;
 }
 
-Result<Effects> MemberMachine::admit(const wire::Order& order) {
-  if (order.member != state_.member || order.pod_uid != state_.pod_uid) {
-    return fail(ErrorKind::kUnsafe, "the order is for {} ({}); this is {} ({})", order.member, order.pod_uid,
-                state_.member, state_.pod_uid);
+Effects MemberMachine::on_record(Result<EpochRecord> record, Instant now) {
+  if (!must_read_record()) return {};
+  record_ = trusted(std::move(record), state_.boot_id);
+  state_.start_error = state_.logs_error = record_ ? "" : record_.error().what;
+  if (!record_) return {};
+  publish_record();
+  Effects effects;
+  if (fence_seen_ >= std::pair(record_->epoch, record_->revision)) {
+    std::tie(record_->epoch, record_->revision) = *fence_seen_;
+    record_->hold = Hold::kFenced;
+    dirty_ = effects.save = true;
   }
+  if (pid_ != 0) return end_if_unwanted(std::move(effects));
+  // It was seen to end, or found down, while nobody could tell whether it had been open.
+  if (state_.process == Process::kNotRunning) {
+    settle_end(effects, state_.last_exit ? state_.last_exit->signal : std::nullopt);
+  }
+  maybe_start(effects, now);
+  return effects;
+}
+
+Result<void> MemberMachine::check_address(const wire::Order& order) const {
+  if (order.member == state_.member && order.pod_uid == state_.pod_uid) return {};
+  return fail(ErrorKind::kUnsafe, "the order is for {} ({}); this is {} ({})", order.member, order.pod_uid,
+              state_.member, state_.pod_uid);
+}
+
+Result<Effects> MemberMachine::admit(const wire::Order& order) {
+  TRY_VOID(check_address(order));
   if (!record_) return std::unexpected(record_.error());
   const auto wanted = std::pair(order.epoch, order.revision);
   const auto held = std::pair(record_->epoch, record_->revision);
@@ -232,11 +265,23 @@ Effects MemberMachine::fence() {
     record_->hold = Hold::kFenced;
     dirty_ = effects.save = true;
   }
-  if (state_.process != Process::kNotRunning) {
-    ending_ordered_ = true;
-    effects.gate.push_back(GateAction::kKill);
-  }
+  kill_if_it_runs(effects);
   return effects;
+}
+
+Result<Effects> MemberMachine::fence_unrecorded(const wire::Order& order) {
+  ENSURE(!record_.has_value());
+  TRY_VOID(check_address(order));
+  fence_seen_ = std::max(fence_seen_, std::optional(std::pair(order.epoch, order.revision)));
+  Effects effects;
+  kill_if_it_runs(effects);
+  return effects;
+}
+
+void MemberMachine::kill_if_it_runs(Effects& effects) {
+  if (state_.process == Process::kNotRunning) return;
+  ending_ordered_ = true;
+  effects.gate.push_back(GateAction::kKill);
 }
 
 Effects MemberMachine::permit(Instant now) {
@@ -251,6 +296,16 @@ Effects MemberMachine::permit(Instant now) {
     maybe_start(effects, now);
   }
   return effects;
+}
+
+Result<void> MemberMachine::may_open() const {
+  if (!record_) return std::unexpected(record_.error());
+  if (record_->hold != Hold::kNone || state_.process != Process::kRunning) {
+    return fail(ErrorKind::kUnsafe, "mysqld is held, or has ended");
+  }
+  if (state_.terminating) return fail(ErrorKind::kUnsafe, "the pod is being ended");
+  if (relaxed()) return fail(ErrorKind::kUnsafe, "durability is relaxed here");
+  return {};
 }
 
 Effects MemberMachine::mark_open(std::int64_t epoch) {
@@ -334,9 +389,8 @@ Result<Effects> MemberMachine::task_start(GateAction action) {
   if (state_.process != Process::kNotRunning || gate_ != Gate::kIdle) {
     return fail(ErrorKind::kRetry, "mysqld is not known to be down");
   }
-  gate_ = Gate::kBusy;
   const auto process = action == GateAction::kInitialize ? Process::kInitializing : Process::kStarting;
-  begin_start(task_ == Task::kClone ? Process::kCloning : process);
+  command_start(task_ == Task::kClone ? Process::kCloning : process);
   return Effects{.gate = {action}};
 }
 
@@ -384,6 +438,12 @@ Effects MemberMachine::ended(Instant now, std::optional<int> signal) {
   state_.sql.reset();
   state_.sql_error.clear();
   Effects effects;
+  settle_end(effects, signal);
+  return effects;
+}
+
+/// mysqld is down: if it was open it is held from now on, and what its logs hold is wanted.
+void MemberMachine::settle_end(Effects& effects, std::optional<int> signal) {
   if (record_ && record_->open) {
     record_->open = false;
     // Ordered or not: what orders is a signal, and what SIGTERM of another brings about may come before it.
@@ -394,7 +454,6 @@ Effects MemberMachine::ended(Instant now, std::optional<int> signal) {
   }
   effects.scan_logs = has_value();
   if (effects.scan_logs) ++scan_;
-  return effects;
 }
 
 void MemberMachine::tell_exit(const wire::Exit& exit, std::string_view tail) {
@@ -419,9 +478,15 @@ void MemberMachine::maybe_start(Effects& effects, Instant now) {
   const bool wanted = has_value() && task_ == Task::kNone && state_.process == Process::kNotRunning;
   const bool allowed = record_ && record_->hold == Hold::kNone && !record_->open && !dirty_ && !state_.terminating;
   if (!wanted || !allowed || gate_ != Gate::kIdle || now < next_start_) return;
-  gate_ = Gate::kBusy;
-  begin_start(Process::kStarting);
+  command_start(Process::kStarting);
   effects.gate.push_back(GateAction::kStart);
+}
+
+/// The gate is idle, and so has nothing more to say of the mysqld before: whoever has its number next is another.
+void MemberMachine::command_start(Process process) {
+  gate_ = Gate::kBusy;
+  last_pid_ = 0;
+  begin_start(process);
 }
 
 void MemberMachine::begin_start(Process process) {

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/ids.h"
@@ -29,6 +31,13 @@ struct Effects {
 /// An order of several steps that drives mysqld itself; no start happens by itself meanwhile.
 enum class Task : std::uint8_t { kNone, kInitialize, kClone };
 
+/// Which mysqld is asked how it is, and how many were asked before: whoever asks takes one first, since he may be
+/// overtaken.
+struct SqlTicket {
+  int start = 0;
+  std::uint64_t number = 0;
+};
+
 /// What is known of the local mysqld and when it may run: states and rules, without I/O, clock or threads.
 ///
 /// Four rules keep a data directory safe, whatever the order of inputs:
@@ -40,7 +49,8 @@ enum class Task : std::uint8_t { kNone, kInitialize, kClone };
 class MemberMachine {
  public:
   /// For a sidecar that just started. `record` is what lies on disk, or why it cannot be trusted: then nothing is ever
-  /// started. It cannot be trusted either if it was relaxed on another boot of the node than origin.boot_id.
+  /// started, unless the reason passes (must_read_record). It cannot be trusted either if it was relaxed on another boot
+  /// of the node than origin.boot_id.
   struct Origin {
     std::string member;
     std::string pod_uid;
@@ -61,14 +71,17 @@ class MemberMachine {
   [[nodiscard]] Effects on_gate_lost();
   /// Its end was seen, with the signal that brought it if that is known already. The gate tells the status later.
   [[nodiscard]] Effects on_process_ended(int pid, std::optional<int> signal, Instant now);
-  /// What mysqld answered. `start` is what starts() said before it was asked: an answer of the mysqld before this one
-  /// says nothing about this one, and is dropped.
-  [[nodiscard]] Effects on_sql(int start, wire::Sql sql, Instant now);
+  /// To be taken before mysqld is asked.
+  [[nodiscard]] SqlTicket ask_sql() { return {.start = starts_, .number = ++sql_asked_}; }
+  /// What mysqld answered. Two are dropped: the answer of the mysqld before this one, which says nothing about this one;
+  /// and one that was asked for before the last that was taken, or before forget_sql, since it may be from before an
+  /// order whose outcome is told by now.
+  [[nodiscard]] Effects on_sql(SqlTicket asked, wire::Sql sql, Instant now);
   /// It could not be asked. That is not death, but after two seconds what it said last is not told any more: a server
   /// that hangs must not look like one that acknowledges.
-  void on_sql_error(int start, std::string sentence, Instant now);
-  /// What mysqld said last is out of date, and it does not answer.
-  void forget_sql() { state_.sql.reset(); }
+  void on_sql_error(SqlTicket asked, std::string sentence, Instant now);
+  /// What mysqld said last is out of date, as is all that it was asked for before now, and it does not answer.
+  void forget_sql();
   /// What the logs of a mysqld that is down prove, or why they do not. `scan` numbers the scan that was asked for; an
   /// answer to an older one is dropped. A later answer to the same one replaces the earlier.
   void on_logs(int scan, Result<GtidSet> proven);
@@ -77,6 +90,8 @@ class MemberMachine {
   [[nodiscard]] Effects on_tick(Instant now);
   /// The record could not be written (sentence) or is written (empty).
   [[nodiscard]] Effects on_saved(std::string error, Instant now);
+  /// The record, read once more because of must_read_record.
+  [[nodiscard]] Effects on_record(Result<EpochRecord> record, Instant now);
   /// The sidecar itself is told to end.
   void on_sidecar_terminating() { state_.terminating = true; }
 
@@ -85,7 +100,15 @@ class MemberMachine {
   /// Refuses another pod's order and one below the highest (epoch, revision) seen; else takes the numbers up.
   [[nodiscard]] Result<Effects> admit(const wire::Order& order);
   [[nodiscard]] Effects fence();
+  /// The same while no record can be trusted, so that neither can the order's age be judged nor the hold be written
+  /// down: mysqld is killed all the same, because a primary that lives must be stoppable. Is taken up with the record,
+  /// once that can be read, unless it turns out to be late. kUnsafe: the order is for another pod.
+  [[nodiscard]] Result<Effects> fence_unrecorded(const wire::Order& order);
   [[nodiscard]] Effects permit(Instant now);
+  /// Whether the server may be opened at all, to be asked in the same input as mark_open. kUnsafe: it is held, has ended,
+  /// is relaxed, or its pod is being ended: then it may have been told to end in order, and would tell clients OK for
+  /// rows that no replica has. (When the pod's end comes after the mark, it is killed.)
+  [[nodiscard]] Result<void> may_open() const;
   /// To be on disk before the server is opened.
   [[nodiscard]] Effects mark_open(std::int64_t epoch);
   /// Takes mark_open back after the server refused and stayed read-only.
@@ -113,6 +136,8 @@ class MemberMachine {
 
   [[nodiscard]] const wire::MemberState& state() const { return state_; }
   [[nodiscard]] const Result<EpochRecord>& record() const { return record_; }
+  /// Whether the record could not be read for a reason that may pass, as a disk that refuses: to be read again.
+  [[nodiscard]] bool must_read_record() const { return !record_ && record_.error().kind == ErrorKind::kRetry; }
   /// What was executed but lies in no log. Errors: kCorrupt; that of the record.
   [[nodiscard]] Result<GtidSet> outside_logs() const;
   [[nodiscard]] int pid() const { return pid_; }
@@ -133,28 +158,37 @@ class MemberMachine {
  private:
   enum class Gate : std::uint8_t { kUnknown, kIdle, kBusy };
 
+  [[nodiscard]] Result<void> check_address(const wire::Order& order) const;
   Effects ended(Instant now, std::optional<int> signal = {});
+  void settle_end(Effects& effects, std::optional<int> signal);
+  void kill_if_it_runs(Effects& effects);
   Effects end_if_unwanted(Effects effects);
   void tell_exit(const wire::Exit& exit, std::string_view tail);
   void maybe_start(Effects& effects, Instant now);
+  void command_start(wire::Process process);
   void begin_start(wire::Process process);
   void publish_record();
   void forget_ends();
   [[nodiscard]] bool has_value() const;
+  [[nodiscard]] bool is_overtaken(SqlTicket asked) const;
 
   Result<EpochRecord> record_;
   wire::MemberState state_;
   Gate gate_ = Gate::kUnknown;
   Task task_ = Task::kNone;
   int pid_ = 0;
-  int last_pid_ = 0;
+  int last_pid_ = 0;  ///< Of the mysqld that ended last, until another is started; 0: not known.
   bool ending_ordered_ = false;
   bool answered_ = false;
   bool answered_last_ = false;
   bool dirty_ = false;
+  /// Epoch and revision of the highest Fence that no record could take up.
+  std::optional<std::pair<std::int64_t, std::int64_t>> fence_seen_;
   std::string words_;
   int starts_ = 0;
   int scan_ = 0;
+  std::uint64_t sql_asked_ = 0;
+  std::uint64_t sql_taken_ = 0;  ///< Answers to this ticket and earlier ones come too late.
   Instant answered_since_{};
   Instant answered_at_{};
   Instant next_start_{};

@@ -1,6 +1,7 @@
 #include "sidecar/local/orders.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/gtid/gtid_set.h"
 #include "sidecar/local/commit_files.h"
@@ -111,13 +112,23 @@ void Orders::look_again(const std::stop_token& stop) {
 
 Result<void> Orders::fence(const std::stop_token& stop, const wire::Order& order) {
   member_.kill_past_lock(order);
+  std::optional<Error> unrecorded;
   TRY_VOID(member_.try_apply([&](MemberMachine& machine) -> Result<Effects> {
+    if (!machine.record()) {
+      unrecorded = machine.record().error();
+      return machine.fence_unrecorded(order);
+    }
     TRY(admitted, machine.admit(order));
     return merged(std::move(admitted), machine.fence());
   }));
   const bool ended = member_.wait(stop, kFenceLimit, [](const MemberMachine& machine) {
     return machine.state().process == Process::kNotRunning && machine.saved();
   });
+  if (unrecorded) {
+    return fail(unrecorded->kind == ErrorKind::kRetry ? ErrorKind::kRetry : ErrorKind::kUnsafe,
+                "mysqld {}, but that its start is held cannot be written down: {}",
+                ended ? "is down" : "got SIGKILL", unrecorded->what);
+  }
   if (ended) return {};
   return fail(ErrorKind::kRetry, "mysqld got SIGKILL, but its end was not seen yet");
 }
@@ -185,6 +196,8 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, co
 Result<void> Orders::mend_channel(const std::stop_token& stop) {
   TRY(overrun, admin_.overrun_relay_logs(stop));
   if (overrun.empty()) return {};
+  // First, since the reset would take what comes in after the keeping, when that has no second name.
+  TRY_VOID(admin_.stop_receiver(stop));
   TRY_VOID(logs_.secure_relay_logs());
   TRY_VOID(admin_.reset_channel(stop));
   log_.warn("the replication channel begins anew; its relay logs are kept", {{"why", overrun}});
@@ -283,10 +296,7 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& ord
   // `open` is on disk before the server is open: whoever finds no mysqld later knows that a primary died.
   TRY_VOID(member_.try_apply([&](MemberMachine& machine) -> Result<Effects> {
     TRY(admitted, machine.admit(order));  // A Fence may have come since.
-    if (machine.record()->hold != wire::Hold::kNone || machine.state().process != Process::kRunning) {
-      return fail(ErrorKind::kUnsafe, "mysqld is held, or has ended");
-    }
-    if (machine.relaxed()) return fail(ErrorKind::kUnsafe, "durability is relaxed here");
+    if (auto may = machine.may_open(); !may) return std::unexpected(std::move(may).error());
     before = *machine.record();
     return merged(std::move(admitted), machine.mark_open(order.epoch));
   }));

@@ -14,8 +14,8 @@ namespace {
 constexpr Duration kPeriod{500};
 /// Until a started mysqld answers: what counts then is to be heard soon.
 constexpr Duration kStartingPeriod{30};
-/// How often the mounted Secret is looked at.
-constexpr Duration kSecretsPeriod{5000};
+/// How often the mounted Secret is looked at, and what could not be closed.
+constexpr Duration kTendingPeriod{5000};
 
 bool may_answer(Process process) {
   return process == Process::kStarting || process == Process::kCloning || process == Process::kRunning;
@@ -24,13 +24,17 @@ bool may_answer(Process process) {
 }  // namespace
 
 Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin, const LogKeeper& logs) {
-  const int start = member.look([](const MemberMachine& machine) { return machine.starts(); });
+  SqlTicket asked;
+  static_cast<void>(member.apply([&](MemberMachine& machine) {
+    asked = machine.ask_sql();
+    return Effects{};
+  }));
   auto sql = admin.read_state(stop);
   const auto applied = member.apply([&](MemberMachine& machine) -> Effects {
     // Asked for under the lock: one from before must not replace what the scan of a dead mysqld has told since.
     machine.set_servable(logs.servable());
-    if (sql) return machine.on_sql(start, *std::move(sql), member.now());
-    machine.on_sql_error(start, sql.error().what, member.now());
+    if (sql) return machine.on_sql(asked, *std::move(sql), member.now());
+    machine.on_sql_error(asked, sql.error().what, member.now());
     return {};
   });
   if (!sql) return std::unexpected(std::move(sql).error());
@@ -49,7 +53,7 @@ void Reporter::run(const std::stop_token& stop) {
         member_.look([](const MemberMachine& machine) { return std::pair(machine.state().process, machine.starts()); });
     if (may_answer(process)) static_cast<void>(refresh(stop, member_, admin_, logs_));
     kill_strangers(stop);
-    renew_secrets(stop);
+    tend_server(stop);
     const bool answered = member_.look([](const MemberMachine& machine) { return machine.answered(); });
     // A start or an end cuts the wait short; so does the first answer of nobody else.
     const Duration pause = may_answer(process) && !answered ? kStartingPeriod : kPeriod;
@@ -76,16 +80,19 @@ void Reporter::kill_strangers(const std::stop_token& stop) {
   }
 }
 
-void Reporter::renew_secrets(const std::stop_token& stop) {
+void Reporter::tend_server(const std::stop_token& stop) {
   const auto starts = member_.look([](const MemberMachine& machine) -> std::optional<int> {
     const bool settled = machine.state().process == Process::kRunning && machine.task() == Task::kNone;
     return settled ? std::optional(machine.starts()) : std::nullopt;
   });
-  if (!starts || (*starts == secrets_of_start_ && member_.now() < secrets_due_)) return;
-  secrets_due_ = member_.now() + kSecretsPeriod;
+  if (!starts || (*starts == secrets_of_start_ && member_.now() < tending_due_)) return;
+  tending_due_ = member_.now() + kTendingPeriod;
   if (std::exchange(secrets_of_start_, *starts) != *starts) {
     passwords_.reset();
     certificate_.reset();
+  }
+  if (const auto closed = admin_.close_again(stop); !closed) {
+    log_.warn("super_read_only could not be set again yet", {{"error", closed.error().what}});
   }
   renew_passwords(stop);
   renew_certificate(stop);

@@ -28,6 +28,9 @@ constexpr auto kPinned = std::to_array<PinnedSetting>({
     {"binlog_gtid_simple_recovery", "ON", kSwitch, "start-up time must not grow with the number of binlog files"},
     {"sync_binlog", "1", kNumber, "a committed transaction must survive a power loss"},
     {"innodb_flush_log_at_trx_commit", "1", kNumber, "a committed transaction must survive a power loss"},
+    {"binlog_error_action", "ABORT_SERVER", kText,
+     "a server that cannot write its binlog must end: else it commits on without one, and no replica gets any of it"},
+    {"innodb_doublewrite", "ON", kSwitch, "tables must survive a power loss"},
     {"default_storage_engine", "InnoDB", kText, "only transactional tables survive a failover"},
     {"disabled_storage_engines", "MyISAM,MRG_MYISAM,MEMORY,BLACKHOLE,ARCHIVE,CSV,FEDERATED,EXAMPLE", kList,
      "only transactional tables survive a failover"},
@@ -131,6 +134,19 @@ constexpr auto kRefused = std::to_array<RefusedSetting>({
     {"version", kBySpec},
 });
 
+/// Settings of which a user may choose between some values. Numbers, which mysqld takes for the names, are not among
+/// them.
+struct ChoiceSetting {
+  std::string_view name;
+  std::string_view values;
+  std::string_view reason;
+};
+
+constexpr auto kChoices = std::to_array<ChoiceSetting>({
+    // O_DIRECT_NO_FSYNC leaves out syncs that matter only where redo log and tables lie on different devices.
+    {"innodb_flush_method", "fsync,O_DSYNC,O_DIRECT,O_DIRECT_NO_FSYNC", "tables must survive a power loss"},
+});
+
 /// Settings that a user may override.
 struct DefaultSetting {
   std::string_view name;
@@ -213,6 +229,11 @@ const PinnedSetting* find_pinned(std::string_view name) {
   return it == kPinned.end() ? nullptr : &*it;
 }
 
+const ChoiceSetting* find_choice(std::string_view name) {
+  const auto it = std::ranges::find(kChoices, name, &ChoiceSetting::name);
+  return it == kChoices.end() ? nullptr : &*it;
+}
+
 std::optional<std::string_view> refusal_of(std::string_view name) {
   if (const auto it = std::ranges::find(kRefused, name, &RefusedSetting::name); it != kRefused.end()) return it->reason;
   if (name.starts_with("replicate_")) return kNoFilters;
@@ -292,6 +313,10 @@ std::optional<std::string> why_refused(std::string_view name, std::string_view v
                                                      : agrees(*pinned, std::string(value));
       if (as_is && same) return std::nullopt;
       return std::format("{} must be {}: {}", name, pinned->value, pinned->reason);
+    }
+    if (const ChoiceSetting* choice = find_choice(meaning)) {
+      if (list_of(choice->values).contains(upper_trimmed(value))) return std::nullopt;
+      return std::format("{} must be one of {}: {}", name, choice->values, choice->reason);
     }
     if (const auto reason = refusal_of(meaning)) return std::format("{} cannot be set: {}", name, *reason);
   }

@@ -2,6 +2,7 @@
 #include <array>
 #include <format>
 
+#include "sidecar/mysql/password_mark.h"
 #include "sidecar/mysql/server_admin.h"
 #include "sidecar/mysql/server_state.h"
 
@@ -15,6 +16,17 @@ constexpr auto kAccountsAge = 5s;
 constexpr std::string_view kIdentified = "IDENTIFIED WITH caching_sha2_password BY";
 
 std::string account(std::string_view user) { return sql_quoted(user) + "@'%'"; }
+
+/// The part of a statement that gives an account this password, with its mark. Both come or neither does.
+std::string identified_by(std::string_view password, std::string_view options) {
+  return std::format(R"({} {} {} ATTRIBUTE '{{"baton_password":"{}"}}')", kIdentified, sql_quoted(password), options,
+                     password_mark(password));
+}
+
+const std::string& password_of(const AccountRow& row, const Passwords& passwords) {
+  if (row.application) return passwords.application;
+  return row.uuid.empty() ? passwords.clone : passwords.replication;
+}
 
 /// Whether account statements may go into the binlog. A statement that waits for an ack keeps the lock of the account
 /// cache meanwhile, so that nobody can log in any more, not even the replica that would send the ack.
@@ -76,7 +88,8 @@ Result<std::vector<AccountRow>> ServerAdmin::baton_accounts(SqlLease& sql) {
   }
   auto rows = sql.query(
       "SELECT User, account_locked, User_attributes->>'$.metadata.baton_uuid' AS uuid,"
-      " User_attributes->>'$.metadata.baton' AS baton FROM mysql.user WHERE Host='%' HAVING"
+      " User_attributes->>'$.metadata.baton' AS baton,"
+      " User_attributes->>'$.metadata.baton_password' AS password_mark FROM mysql.user WHERE Host='%' HAVING"
       " baton IS NOT NULL");
   if (!rows) {
     forget_accounts();
@@ -87,6 +100,7 @@ Result<std::vector<AccountRow>> ServerAdmin::baton_accounts(SqlLease& sql) {
     const auto row = (*rows)[i];
     accounts.push_back({.user = row.text("User"),
                         .uuid = row.text("uuid"),
+                        .password_mark = row.text("password_mark"),
                         .locked = row.text("account_locked") == "Y",
                         .application = row.text("baton") == "application"});
   }
@@ -107,16 +121,38 @@ Result<void> ServerAdmin::change_accounts(SqlLease& sql, bool binlogged,
 
 Result<void> ServerAdmin::while_writable(SqlLease& sql, const std::function<Result<void>()>& statements) {
   TRY(closed, sql.value("SELECT @@global.super_read_only"));
-  if (closed == "0") return statements();
+  // Open by an order, or by hand; or still from the last time.
+  if (closed == "0" && !is_to_be_closed_) return statements();
+  const Odd opening(openings_);
+  is_to_be_closed_ = true;
   // read_only stays on: but for root, everybody is kept out as before.
   TRY_VOID(sql.run("SET GLOBAL super_read_only=OFF"));
   auto done = statements();
   // A stop ends the caller's session, but not the duty to close the door again.
   auto own = work_.take(std::stop_token());
-  if (!own) return done ? wrap("super_read_only could not be set again", Error(own.error())) : done;
-  auto closed_again = own->run("SET GLOBAL super_read_only=ON");
-  if (!closed_again && done) return wrap("super_read_only could not be set again", Error(closed_again.error()));
+  auto closed_again = own ? close_door(*own) : std::unexpected(Error(own.error()));
+  if (!closed_again && done) return wrap("super_read_only could not be set again", std::move(closed_again).error());
   return done;
+}
+
+Result<void> ServerAdmin::close_door(SqlLease& sql) {
+  // It would set read_only too: a server that was opened since stays open.
+  TRY(closed, sql.value("SELECT @@global.read_only"));
+  if (closed != "0") TRY_VOID(sql.run("SET GLOBAL super_read_only=ON"));
+  is_to_be_closed_ = false;
+  return {};
+}
+
+Result<void> ServerAdmin::close_again(const std::stop_token& stop) {
+  if (!is_to_be_closed_) return {};
+  const std::unique_lock lock(writable_, std::try_to_lock);
+  if (!lock || !is_to_be_closed_) return {};  // Whoever has the lock closes it himself.
+  const Odd opening(openings_);
+  TRY(sql, work_.take(stop));
+  TRY_VOID(sql.run("SET SESSION lock_wait_timeout=1"));
+  auto closed = close_door(sql);
+  sql.drop();
+  return closed;
 }
 
 Result<void> ServerAdmin::bootstrap_accounts(const std::stop_token& stop, const Passwords& passwords) {
@@ -128,8 +164,8 @@ Result<void> ServerAdmin::bootstrap_accounts(const std::stop_token& stop, const 
   TRY(binlogged, may_be_binlogged(sql));
   return change_accounts(sql, binlogged, [&] -> Result<void> {
     const std::string clone = account(kCloneAccount);
-    TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {} {} REQUIRE SSL ACCOUNT LOCK", clone, kIdentified,
-                                 sql_quoted(passwords.clone))));
+    TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {}", clone,
+                                 identified_by(passwords.clone, "REQUIRE SSL ACCOUNT LOCK"))));
     TRY_VOID(sql.run(std::format("GRANT BACKUP_ADMIN ON *.* TO {}", clone)));
     // Last: it is what says that all is done.
     TRY_VOID(sql.run(std::format(R"(ALTER USER {} ATTRIBUTE '{{"baton":"clone"}}')", clone)));
@@ -149,8 +185,8 @@ Result<void> ServerAdmin::ensure_replication_account(const std::stop_token& stop
   TRY(binlogged, may_be_binlogged(sql));
   return change_accounts(sql, binlogged, [&] -> Result<void> {
     const std::string name = account(replication_account(uuid));
-    TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {} {} REQUIRE SSL", name, kIdentified,
-                                 sql_quoted(passwords.replication))));
+    TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {}", name,
+                                 identified_by(passwords.replication, "REQUIRE SSL"))));
     TRY_VOID(sql.run(std::format("GRANT REPLICATION SLAVE ON *.* TO {}", name)));
     TRY_VOID(sql.run(std::format(
         R"(ALTER USER {} ACCOUNT UNLOCK ATTRIBUTE '{{"baton":"replication","baton_uuid":"{}"}}')", name, uuid)));
@@ -181,7 +217,7 @@ Result<void> ServerAdmin::ensure_application_account(const std::stop_token& stop
     // It keeps no lock of accounts: when it has got its acks, those of the next statements are as good as there.
     TRY_VOID(sql.run(std::format("CREATE DATABASE IF NOT EXISTS {}", sql_name(database))));
     TRY_VOID(sql.run(
-        std::format("CREATE USER IF NOT EXISTS {} {} {}", name, kIdentified, sql_quoted(passwords.application))));
+        std::format("CREATE USER IF NOT EXISTS {} {}", name, identified_by(passwords.application, ""))));
     TRY_VOID(sql.run(std::format("GRANT ALL ON {}.* TO {}", pattern, name)));
     TRY_VOID(sql.run(std::format(R"(ALTER USER {} ATTRIBUTE '{{"baton":"application"}}')", name)));
     return {};
@@ -205,14 +241,13 @@ Result<void> ServerAdmin::set_passwords(const std::stop_token& stop, const Passw
   TRY(sql, work_.take(stop));
   forget_accounts();
   TRY(accounts, baton_accounts(sql));
+  std::erase_if(accounts, [&](const auto& row) { return is_mark_of(row.password_mark, password_of(row, passwords)); });
+  if (accounts.empty()) return {};
   const std::scoped_lock lock(writable_);
   return change_accounts(sql, false, [&] -> Result<void> {
     for (const auto& row : accounts) {
-      const std::string& password = row.application    ? passwords.application
-                                    : row.uuid.empty() ? passwords.clone
-                                                       : passwords.replication;
-      TRY_VOID(sql.run(std::format("ALTER USER {} {} {} RETAIN CURRENT PASSWORD", account(row.user), kIdentified,
-                                   sql_quoted(password))));
+      TRY_VOID(sql.run(std::format("ALTER USER {} {}", account(row.user),
+                                   identified_by(password_of(row, passwords), "RETAIN CURRENT PASSWORD"))));
     }
     return {};
   });

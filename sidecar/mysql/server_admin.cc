@@ -27,7 +27,12 @@ ServerAdmin::ServerAdmin(const MysqlLibrary& library, Config config)
 Result<wire::Sql> ServerAdmin::read_state(const std::stop_token& stop) {
   TRY(sql, watch_.take(stop));
   TRY(accounts, baton_accounts(sql));
+  const std::uint64_t openings = openings_;
   TRY(state, read_sql(sql));
+  const bool on_purpose = openings % 2 == 1 || openings != openings_;
+  if (state.read_only && !state.super_read_only && !on_purpose) {
+    state.drift.emplace_back("super_read_only is OFF, not ON");
+  }
   for (const auto& row : accounts) {
     if (row.application) state.app_account = true;
     if (row.user == kCloneAccount) state.clone_unlocked = !row.locked;

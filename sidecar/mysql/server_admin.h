@@ -46,7 +46,8 @@ struct CloneOutcome {
 /// A row of mysql.user that Baton made.
 struct AccountRow {
   std::string user;
-  std::string uuid;  ///< Of a replication account.
+  std::string uuid;           ///< Of a replication account.
+  std::string password_mark;  ///< Of the password that Baton gave it last (password_mark.h); empty: not known.
   bool locked = false;
   bool application = false;
 };
@@ -82,6 +83,7 @@ class ServerAdmin {
   ///   SELECT @@global.gtid_owned; SELECT @@global.gtid_executed, gtid_purged.
   /// gtid_owned before gtid_executed: a transaction moves from owned to executed, so their union misses none of those
   /// that were in the binlog when gtid_owned was read. About 1 ms. Gives up after 3 s of silence.
+  /// That super_read_only is off while read_only is on counts as drift, but for the time of a call of this object.
   [[nodiscard]] Result<wire::Sql> read_state(const std::stop_token& stop);
 
   /// The writer's probe of a primary's health belongs to nobody's data: SELECT 1. Proves that a session gets an answer.
@@ -91,7 +93,12 @@ class ServerAdmin {
   /// not fit together or cannot be read; the former stay in use.
   [[nodiscard]] Result<void> reload_tls(const std::stop_token& stop);
 
-  // ---- accounts. super_read_only is off for their time and then as before; read_only stays.
+  // ---- accounts. super_read_only is off for their time and then as before; read_only stays. If it cannot be set again
+  // within 5 s (somebody holds a lock, a commit waits for an ack), that is the call's failure, and close_again's work.
+
+  /// SET GLOBAL super_read_only=ON, if a call above had to leave it off and nobody has opened the server since. Waits 1 s
+  /// at most for the lock that this takes. For who looks after the server, every now and then.
+  [[nodiscard]] Result<void> close_again(const std::stop_token& stop);
 
   /// CREATE USER baton_clone@'%' … REQUIRE SSL ACCOUNT LOCK; GRANT BACKUP_ADMIN. Nothing if it is there. Binlogged if
   /// semi-sync is off.
@@ -108,7 +115,8 @@ class ServerAdmin {
   [[nodiscard]] Result<void> allow_clone(const std::stop_token& stop, bool allowed);
   /// For a Secret made anew: ALTER USER … IDENTIFIED BY … RETAIN CURRENT PASSWORD for all of Baton's accounts and the
   /// application's, so that the old passwords hold too until the next change. On this server alone: given to each
-  /// member.
+  /// member. An account that has its password already is left alone: the statement would put it in the place of the old
+  /// one too, which others may still use.
   [[nodiscard]] Result<void> set_passwords(const std::stop_token& stop, const Passwords& passwords);
 
   // ---- clone
@@ -197,6 +205,8 @@ class ServerAdmin {
                                              const std::function<Result<void>()>& statements);
   /// Runs statements with super_read_only off, and sets it again if it was on.
   [[nodiscard]] Result<void> while_writable(SqlLease& sql, const std::function<Result<void>()>& statements);
+  /// Sets super_read_only again after while_writable. Needs writable_ held.
+  [[nodiscard]] Result<void> close_door(SqlLease& sql);
   /// Connections of a replication account, and dump threads that claim its uuid.
   [[nodiscard]] static Result<std::vector<std::int64_t>> connections_of(SqlLease& sql, std::string_view account,
                                                                         std::string_view uuid);
@@ -211,6 +221,10 @@ class ServerAdmin {
   std::mutex channel_;  ///< Held while the replication channel is changed.
   /// Held while read_only, super_read_only or rpl_semi_sync_source_enabled is changed. Taken after channel_.
   std::mutex writable_;
+  /// super_read_only was switched off by while_writable, and is not known to be on again.
+  std::atomic<bool> is_to_be_closed_ = false;
+  /// Odd while super_read_only is off on purpose or about to be set: what read_state sees then is no drift.
+  std::atomic<std::uint64_t> openings_ = 0;
   std::mutex accounts_mutex_;
   std::vector<AccountRow> accounts_;
   std::chrono::steady_clock::time_point accounts_read_{};

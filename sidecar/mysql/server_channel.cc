@@ -272,6 +272,7 @@ Result<void> ServerAdmin::open(const std::stop_token& stop, const GtidSet& targe
   TRY(sql, work_.take(stop));
   TRY(closed, sql.value("SELECT @@global.read_only OR @@global.super_read_only"));
   if (closed == "0") return {};
+  const Odd opening(openings_);
   TRY(executed, read_executed(sql));
   if (const GtidSet missing = target.minus(executed); !missing.empty()) {
     return fail(ErrorKind::kUnsafe, "not opened: {} of the target is missing here", missing.to_string());
@@ -279,6 +280,7 @@ Result<void> ServerAdmin::open(const std::stop_token& stop, const GtidSet& targe
   TRY_VOID(forget_channel(sql));
   TRY_VOID(sql.run("SET GLOBAL super_read_only=OFF"));
   TRY_VOID(sql.run("SET GLOBAL read_only=OFF"));
+  is_to_be_closed_ = false;
   return {};
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -62,6 +64,18 @@ class SessionPool {
   std::size_t keep_;
   std::mutex mutex_;
   std::vector<Session> idle_;
+};
+
+/// Counts up when it begins and when it ends, so that the number is odd meanwhile.
+class Odd {
+ public:
+  explicit Odd(std::atomic<std::uint64_t>& count) : count_(count) { ++count_; }
+  ~Odd() { ++count_; }
+  Odd(const Odd&) = delete;
+  Odd& operator=(const Odd&) = delete;
+
+ private:
+  std::atomic<std::uint64_t>& count_;
 };
 
 /// Calls `look` until it says true: true; until `limit` has passed: false; or until it fails or stop is asked

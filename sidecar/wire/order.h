@@ -27,7 +27,8 @@ struct CloneFrom {
 };
 /// Lifts the hold and lets mysqld start (read-only, replication threads stopped). Nothing if it runs.
 struct Permit {};
-/// SIGKILLs mysqld if it runs and holds its start. Answered when its exit was seen and the hold is on disk.
+/// SIGKILLs mysqld if it runs and holds its start. Answered when its exit was seen and the hold is on disk. Also kills
+/// where the epoch file cannot be trusted (kUnsafe) or read (kRetry); then the hold is not on disk, as the answer says.
 struct Fence {};
 /// STOP REPLICA IO_THREAD. The applier goes on. Answered with the received set that is then final.
 struct StopReceiver {};

@@ -1,6 +1,8 @@
 // The files beside the logs: indexes, and logs that are kept.
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 
 #include "sidecar/binlog/index_file.h"
 #include "sidecar/binlog/kept_logs.h"
@@ -32,6 +34,32 @@ TEST_F(IndexFileOnDisk, OfMoreThan16MebibytesIsNone) {
   const auto files = read_index(folder_ / "binlog.index", {});
   ASSERT_FALSE(files);
   EXPECT_EQ(files.error().kind, ErrorKind::kCorrupt);
+}
+
+/// mysqld writes the spare, removes the index, and renames the spare: one of them is there at any time.
+TEST_F(IndexFileOnDisk, IsNeverMissingWhileItIsReplaced) {
+  const auto spare = folder_ / "relay.index_crash_safe";
+  list("relay.index", {"relay.000001"});
+  std::atomic<int> reads = 0;
+  std::jthread mysqld([&](const std::stop_token& stop) {
+    int seen = 0;
+    while (!stop.stop_requested()) {
+      if (reads == seen) {  // One replacement for each reading.
+        std::this_thread::yield();
+        continue;
+      }
+      seen = reads;
+      list("relay.index_crash_safe", {"relay.000001"});
+      std::filesystem::remove(folder_ / "relay.index");
+      std::filesystem::rename(spare, folder_ / "relay.index");
+    }
+  });
+  for (int time = 0; time < 5000; ++time) {
+    ++reads;
+    const auto files = read_index(folder_ / "relay.index", {});
+    // A spare that is being written may be read when the index has just gone; that is no missing one.
+    ASSERT_TRUE(files || files.error().kind != ErrorKind::kNotFound) << time << ": " << files.error().what;
+  }
 }
 
 /// Relay logs that are kept, and an index that follows them.
@@ -132,6 +160,17 @@ TEST_F(KeptLogs, AreReleasedWhenTheirTransactionsAreInBinaryLogs) {
   for (const auto& path : releasable) ASSERT_TRUE(release_log(path));
   EXPECT_EQ(read()->logs[1].files.size(), 1U);
   EXPECT_TRUE(release_log(kept() / "relay.000001")) << "it is gone already";
+}
+
+/// As it may seem for a moment, while mysqld replaces the index.
+TEST_F(KeptLogs, AreNotReleasedWhileTheyHaveTheirFirstNamesThoughNothingIsListed) {
+  ASSERT_TRUE(keep_logs(relay_listing()));
+  apply();
+  std::filesystem::remove(folder_ / "relay.index");
+  EXPECT_EQ(read()->logs[1].files.size(), 2U) << "they are found where they are kept";
+  EXPECT_TRUE(releasable_relay_logs(*read(), kept()).empty()) << "the receiver may go on writing one";
+  std::filesystem::remove(folder_ / "relay.000001");
+  EXPECT_EQ(releasable_relay_logs(*read(), kept()), std::vector{kept() / "relay.000001"});
 }
 
 TEST_F(KeptLogs, OneThatCannotBeReadIsNotReleased) {

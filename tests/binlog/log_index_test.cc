@@ -341,6 +341,49 @@ TEST_F(LogIndexTest, AFlippedBitInAnyByteOfTheNewestFileOfADeadServerIsNoticed) 
   }
 }
 
+/// A loss of power leaves holes in relay logs, which are not synced: in older ones too, and under whole headers.
+TEST_F(LogIndexTest, AHoleInAnOlderRelayLogIsNoTransaction) {
+  write_binlogs();
+  LogWriter older = LogWriter::relay();
+  older.previous_gtids({}).connection(4).rows_transaction(50).rows_transaction(51, 400).rows_transaction(52);
+  LogWriter newest = LogWriter::relay();
+  newest.previous_gtids({{LogWriter::kUuid, "", {{50, 52}}}}).connection(4).rows_transaction(53);
+  std::string bytes = older.bytes();
+  constexpr std::ptrdiff_t kLastEvent = 31;
+  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(older.ends()[1].first) - kLastEvent - 200, 100, '\0');
+  write("relay.000001", bytes);
+  write("relay.000002", newest.bytes());
+  list("relay.index", {"relay.000001", "relay.000002"});
+  for (const bool is_alive : {true, false}) {
+    LogIndex index(listings());
+    const auto snapshot =
+        read(index, {.is_alive = is_alive, .published = LogPosition{"binlog.000002", newest_.size()}});
+    ASSERT_EQ(snapshot->problems.size(), 1U);
+    EXPECT_TRUE(snapshot->problems[0].what.starts_with("relay.000001 at offset ")) << snapshot->problems[0].what;
+    EXPECT_EQ(snapshot->available.intersected(set_of(kUuid + ":50-53")), set_of(kUuid + ":50:53"));
+  }
+}
+
+/// What a failover waits for when mysqld has died is only what came last.
+TEST_F(LogIndexTest, WhatWasVerifiedOfRelayLogsWhileMysqldLivedIsNotReadAgain) {
+  write_binlogs();
+  LogWriter older = LogWriter::relay();
+  older.previous_gtids({}).connection(4);
+  for (std::uint64_t number = 50; number < 70; ++number) older.rows_transaction(number, 100'000);
+  LogWriter newest = LogWriter::relay();
+  newest.previous_gtids({{LogWriter::kUuid, "", {{50, 69}}}}).connection(4);
+  for (std::uint64_t number = 70; number < 90; ++number) newest.rows_transaction(number, 100'000);
+  write("relay.000001", older.bytes());
+  write("relay.000002", newest.bytes());
+  list("relay.index", {"relay.000001", "relay.000002"});
+  LogIndex index(listings());
+  ASSERT_NE(read(index, {.is_alive = true, .published = LogPosition{"binlog.000002", newest_.size()}}), nullptr);
+  const auto dead = index.advance({.most = 10'000});
+  ASSERT_TRUE(dead) << dead.error().what;
+  EXPECT_TRUE(*dead) << "more was read than what is new";
+  EXPECT_TRUE(index.snapshot()->available.contains(set_of(kUuid + ":50-89")));
+}
+
 TEST_F(LogIndexTest, AFalsePlaceInAnEventIsNoDamageWhereTheChecksumIsRight) {
   LogWriter writer(false);
   writer.previous_gtids({}).rows_transaction(1);

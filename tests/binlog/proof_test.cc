@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/binlog/log_folder.h"
+#include "tests/binlog/log_oracle.h"
 
 namespace baton::binlog {
 namespace {
@@ -130,6 +131,29 @@ TEST_F(ProofTest, WhatAnOldRelayLogHidMustHaveBeenExecuted) {
   EXPECT_EQ(proof(), set_of(kUuid + ":1-12")) << "applied before it was damaged";
 }
 
+/// The channel was made anew since: its relay logs tell nothing of those that are kept of the one before.
+TEST_F(ProofTest, DamageInARelayLogOfAnEarlierChannelHides) {
+  LogWriter first = LogWriter::relay();
+  first.previous_gtids({}).connection(4).rows_transaction(11);
+  LogWriter second = LogWriter::relay();
+  second.previous_gtids({{LogWriter::kUuid, "", {{11, 11}}}}).connection(4).rows_transaction(12);
+  write("relay.000002", first.bytes());
+  write("relay.000003", second.bytes());
+  list("relay.index", {"relay.000001", "relay.000002", "relay.000003"});
+  EXPECT_EQ(proof(), set_of(kUuid + ":1-12"));
+  damage("relay.000001", relays_[0], 0);  // Hides 10, which may have been acknowledged.
+  expect_problem_of("relay.000001 at offset ");
+  EXPECT_FALSE(proof(set_of(kUuid + ":10"))) << "nobody can tell that this was all";
+  encrypt("relay.000001");
+  expect_problem_of("relay.000001 is encrypted");
+  // One of the last channel is told by the next all the same.
+  list("relay.index", {"relay.000002", "relay.000003"});
+  encrypt("relay.000002");
+  ASSERT_FALSE(proof());
+  EXPECT_TRUE(proof().error().what.starts_with("the relay logs name " + kUuid + ":11 as received"));
+  EXPECT_TRUE(proof(set_of(kUuid + ":11")));
+}
+
 // ---- LogStream of what is wanted alone: damage ends it only where it may hide something of that.
 
 TEST_F(ProofTest, AStreamOfWhatIsWantedPassesDamageThatHidesNothingOfIt) {
@@ -143,6 +167,43 @@ TEST_F(ProofTest, AStreamOfWhatIsWantedPassesDamageThatHidesNothingOfIt) {
   const auto hidden = stream_of("1-8");
   ASSERT_TRUE(hidden.error);
   EXPECT_TRUE(hidden.error->what.starts_with("binlog.000002")) << hidden.error->what;
+}
+
+/// In its place: 7 may build on 5, and would be undone by it if that came later.
+TEST_F(ProofTest, AStreamTakesWhatADamagedBinlogHidesFromTheRelayLogsInItsPlace) {
+  damage("binlog.000002", logs_[1], 0);  // Hides 5 and 6.
+  const std::array relays{relay(5), relay(10)};
+  write("relay.000001", relays[0].bytes());
+  write("relay.000002", relays[1].bytes());
+  ASSERT_TRUE(proof());
+  const auto all_of = [](const LogWriter& writer) {
+    std::string bytes;
+    for (const auto& found : test::LogOracle(writer.bytes()).transactions()) {
+      bytes += writer.bytes().substr(found.begin, found.end - found.begin);
+    }
+    return bytes;
+  };
+  const std::string readable = all_of(logs_[1]).substr(0, logs_[1].ends()[0].first - logs_[1].head_end());
+  const std::string in_order =
+      all_of(logs_[0]) + readable + all_of(relays[0]) + all_of(logs_[2]) + all_of(relays[1]);
+  LogStream wanted(snapshot_, set_of(kUuid + ":1-11"));
+  const auto got = test::drain(wanted);
+  EXPECT_FALSE(got.error) << got.error->what;
+  EXPECT_EQ(got.bytes(), in_order);
+  std::vector<std::string> names;
+  for (const LogBegin& begin : got.begins) names.push_back(begin.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"binlog.000001", "binlog.000002", "relay.000001", "binlog.000003",
+                                             "relay.000002"}));
+  const auto any = test::drain(snapshot_, {});
+  EXPECT_FALSE(any.error) << any.error->what;
+  EXPECT_EQ(any.bytes(), in_order);
+  // One that they lack ends it all the same.
+  write("relay.000001", std::string_view(relays[0].bytes()).substr(0, relays[0].ends()[0].first));
+  ASSERT_TRUE(proof()) << "6 is known to have been executed, but it is nowhere";
+  LogStream lacking(snapshot_, set_of(kUuid + ":1-11"));
+  const auto ended = test::drain(lacking);
+  ASSERT_TRUE(ended.error);
+  EXPECT_TRUE(ended.error->what.starts_with("binlog.000002")) << ended.error->what;
 }
 
 TEST_F(ProofTest, AStreamOfWhatIsWantedPassesDamageAtTheEndWhenAllIsThere) {

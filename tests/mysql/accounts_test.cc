@@ -1,5 +1,8 @@
 // Accounts: who exists, who may do what, and what goes into the binlog.
 
+#include <algorithm>
+#include <future>
+
 #include "tests/mysql/cluster.h"
 
 namespace baton::test {
@@ -104,6 +107,70 @@ TEST_F(AccountsTest, NewPasswordsHoldBesideTheOldOnes) {
   }
   EXPECT_TRUE(client(one, sidecar::replication_account(kReplicaUuid), "new1"));
   EXPECT_FALSE(client(one, "app", "new1"));
+}
+
+/// A lock that somebody holds keeps super_read_only from being set again.
+TEST_F(AccountsTest, ADoorThatCouldNotBeClosedIsShownAndClosedLater) {
+  auto& one = member(0);
+  ASSERT_OK(one.admin->ensure_application_account(never_, "a", "app", passwords_));
+  run(one, "SET GLOBAL super_read_only=OFF");
+  run(one, "CREATE TABLE a.t (i INT PRIMARY KEY)");
+  run(one, "SET GLOBAL super_read_only=ON");
+  auto backup = one.server->connect();
+  auto writer = one.server->connect();
+  ASSERT_TRUE(backup && writer);
+  // The account statement waits for it, with the door open.
+  ASSERT_OK(backup->run({"LOCK INSTANCE FOR BACKUP"}));
+  auto order = std::async(std::launch::async, [&] {
+    return one.admin->ensure_replication_account(never_, kReplicaUuid, passwords_);
+  });
+  ASSERT_TRUE(eventually([&] { return value(one, "SELECT @@super_read_only") == "0"; }));
+  constexpr const char* kDrift = "super_read_only is OFF, not ON";
+  EXPECT_FALSE(std::ranges::contains(state(one).drift, kDrift)) << "it is meant to be";
+  ASSERT_OK(writer->run({"LOCK TABLES a.t WRITE"}));
+  ASSERT_OK(backup->run({"UNLOCK INSTANCE"}));
+  const auto done = order.get();
+  ASSERT_FALSE(done);
+  EXPECT_TRUE(done.error().what.contains("super_read_only could not be set again")) << done.error().what;
+  EXPECT_TRUE(std::ranges::contains(state(one).drift, kDrift));
+  EXPECT_FALSE(one.admin->close_again(never_));
+  ASSERT_OK(writer->run({"UNLOCK TABLES"}));
+  ASSERT_OK(one.admin->close_again(never_));
+  EXPECT_EQ(value(one, "SELECT @@super_read_only"), "1");
+  EXPECT_FALSE(std::ranges::contains(state(one).drift, kDrift));
+  run(one, "SET GLOBAL super_read_only=OFF");
+  ASSERT_OK(one.admin->close_again(never_));
+  EXPECT_EQ(value(one, "SELECT @@super_read_only"), "0") << "what a person opened is shown, and not closed";
+  EXPECT_TRUE(std::ranges::contains(state(one).drift, kDrift));
+}
+
+/// With every start of mysqld and of the sidecar the Secret's passwords are given anew.
+TEST_F(AccountsTest, APasswordThatIsGivenAgainLeavesTheOneBeforeItValid) {
+  auto& one = member(0);
+  ASSERT_OK(one.admin->ensure_replication_account(never_, kReplicaUuid, passwords_));
+  ASSERT_OK(one.admin->ensure_application_account(never_, "a", "app", passwords_));
+  const std::string replica = sidecar::replication_account(kReplicaUuid);
+  const sidecar::Passwords next{.replication = "new1", .clone = "new2", .application = "new3"};
+  for (int start = 0; start < 2; ++start) {
+    ASSERT_OK(one.admin->set_passwords(never_, next));
+    for (const std::string& password : {passwords_.application, next.application}) {
+      EXPECT_TRUE(client(one, "app", password)) << password << " after start " << start;
+    }
+    EXPECT_TRUE(client(one, replica, passwords_.replication)) << start;
+    one.server->kill();
+    ASSERT_OK(one.server->start());
+  }
+  // Nor does an account that is there already get the mark of a password that it has not got.
+  const sidecar::Passwords third{.replication = "third1", .clone = "third2", .application = "third3"};
+  ASSERT_OK(one.admin->expel_replica(never_, kReplicaUuid));
+  ASSERT_OK(one.admin->ensure_replication_account(never_, kReplicaUuid, third));
+  EXPECT_FALSE(client(one, replica, third.replication));
+  ASSERT_OK(one.admin->set_passwords(never_, third));
+  for (const std::string& password : {next.replication, third.replication}) {
+    EXPECT_TRUE(client(one, replica, password)) << password;
+  }
+  EXPECT_FALSE(client(one, replica, passwords_.replication)) << "two are enough";
+  EXPECT_EQ(value(one, "SELECT COUNT(*) FROM mysql.user WHERE CAST(User_attributes AS CHAR) LIKE '%third%'"), "0");
 }
 
 }  // namespace

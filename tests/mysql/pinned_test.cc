@@ -48,6 +48,12 @@ TEST(Pinned, EverySpellingOfARefusedSettingIsRefused) {
                                                                       {"socket", "/tmp/s"},
                                                                       {"performance_schema", "OFF"},
                                                                       {"default_storage_engine", "MyISAM"},
+                                                                      {"binlog-error-action", "IGNORE_ERROR"},
+                                                                      {"innodb_doublewrite", "DETECT_ONLY"},
+                                                                      {"skip-innodb-doublewrite", ""},
+                                                                      {"innodb-flush-method", "nosync"},
+                                                                      {"innodb_flush_method", "littlesync"},
+                                                                      {"loose_innodb_flush_method", "3"},
                                                                       {"!include", "/etc/x"},
                                                                       {"a b", "1"},
                                                                       {"max_connections]", "1"},
@@ -63,6 +69,9 @@ TEST(Pinned, OtherSettingsAndPinnedValuesAreTaken) {
                                                                       {"skip-show-database", ""},
                                                                       {"sync_binlog", "1"},
                                                                       {"gtid_mode", "on"},
+                                                                      {"binlog_error_action", "abort_server"},
+                                                                      {"innodb_doublewrite", "1"},
+                                                                      {"innodb_flush_method", "o_direct"},
                                                                       {"log_slave_updates", "1"},
                                                                       {"skip_name_resolve", "TRUE"},
                                                                       {"replica_parallel_workers", "4"},
@@ -76,6 +85,8 @@ TEST(Pinned, RefusalsSayWhy) {
   EXPECT_EQ(why_refused("sync-binlog", "0"),
             "sync-binlog must be 1: a committed transaction must survive a power loss");
   EXPECT_EQ(why_refused("server_id", "7"), "server_id cannot be set: each data directory has its own, given by Baton");
+  EXPECT_EQ(why_refused("innodb_flush_method", "nosync"),
+            "innodb_flush_method must be one of fsync,O_DSYNC,O_DIRECT,O_DIRECT_NO_FSYNC: tables must survive a power loss");
   const auto text = render_my_cnf({{"sync-binlog", "0"}, {"port", "1"}}, kFiles);
   ASSERT_FALSE(text);
   EXPECT_EQ(text.error().kind, ErrorKind::kTerminal);

@@ -30,6 +30,8 @@ TEST_F(StateTest, NamesEachDrift) {
   make_members(1);
   run(member(0), "SET GLOBAL sync_binlog=0");
   run(member(0), "SET GLOBAL innodb_flush_log_at_trx_commit=2");
+  run(member(0), "SET GLOBAL binlog_error_action=IGNORE_ERROR");
+  run(member(0), "SET GLOBAL innodb_doublewrite=DETECT_ONLY");
   run(member(0), "SET GLOBAL rpl_semi_sync_source_timeout=10000");
   run(member(0), "SET GLOBAL rpl_semi_sync_source_wait_point=AFTER_COMMIT");
   run(member(0), "SET GLOBAL rpl_semi_sync_source_wait_no_replica=OFF");
@@ -39,7 +41,9 @@ TEST_F(StateTest, NamesEachDrift) {
   EXPECT_TRUE(now.fsyncs_relay_log) << "no drift: it is a choice of the spec";
   EXPECT_EQ(now.relaxed,
             (std::vector<std::string>{"sync_binlog is 0, not 1", "innodb_flush_log_at_trx_commit is 2, not 1"}));
-  EXPECT_EQ(now.drift, (std::vector<std::string>{"rpl_semi_sync_source_wait_point is AFTER_COMMIT, not AFTER_SYNC",
+  EXPECT_EQ(now.drift, (std::vector<std::string>{"binlog_error_action is IGNORE_ERROR, not ABORT_SERVER",
+                                                 "innodb_doublewrite is DETECT_ONLY, not ON",
+                                                 "rpl_semi_sync_source_wait_point is AFTER_COMMIT, not AFTER_SYNC",
                                                  "rpl_semi_sync_source_timeout is 10000, not 1000000000000000",
                                                  "rpl_semi_sync_source_wait_no_replica is OFF, not ON",
                                                  "local_infile is ON, not OFF"}));

@@ -91,7 +91,7 @@ TEST_F(EpochFileTest, AMissingFieldIsNotItsDefault) {
 
 TEST_F(EpochFileTest, ANewerFormatIsRefused) {
   auto text = to_json_text(full_record());
-  text.replace(text.find("\"format\":1"), 10, "\"format\":2");
+  text.replace(text.find("\"format\":2"), 10, "\"format\":3");
   EXPECT_EQ(parse_epoch_record(text).error().kind, ErrorKind::kCorrupt);
 }
 

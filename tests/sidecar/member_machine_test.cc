@@ -20,7 +20,7 @@ GtidSet set_of(const std::string& numbers) { return GtidSet::parse(kUuid + numbe
 
 /// A machine with a hand-driven clock; every save succeeds at once unless told otherwise.
 struct Bench {
-  explicit Bench(EpochRecord record, std::string boot_id = "boot")
+  explicit Bench(Result<EpochRecord> record, std::string boot_id = "boot")
       : machine({.member = "shop-0", .pod_uid = "uid", .boot_id = std::move(boot_id), .sidecar_id = {}},
                 std::move(record)) {}
 
@@ -60,8 +60,8 @@ struct Bench {
     EXPECT_EQ(state().process, Process::kRunning);
   }
   /// The mysqld that was started last answers.
-  void answer(wire::Sql sql = {}) { run(machine.on_sql(machine.starts(), std::move(sql), now)); }
-  void stay_silent() { machine.on_sql_error(machine.starts(), "no answer within 1 s", now); }
+  void answer(wire::Sql sql = {}) { run(machine.on_sql(machine.ask_sql(), std::move(sql), now)); }
+  void stay_silent() { machine.on_sql_error(machine.ask_sql(), "no answer within 1 s", now); }
   std::vector<GateAction> exit(int pid, int signal) {
     auto actions = run(machine.on_process_ended(pid, std::nullopt, now));
     actions.append_range(
@@ -163,7 +163,7 @@ TEST(MemberMachine, WhatAServerSaidLongAgoIsNotItsWordAnyMore) {
 TEST(MemberMachine, AnAnswerOfTheServerBeforeIsNotThisOnes) {
   Bench bench(Bench::record_of(Directory::kCloned));
   bench.bring_up(10);
-  const int before = bench.machine.starts();
+  const SqlTicket before = bench.machine.ask_sql();
   bench.exit(10, SIGKILL);
   bench.run(bench.machine.on_gate_running(11, false));
   bench.run(bench.machine.on_sql(before, {}, bench.now));
@@ -176,6 +176,26 @@ TEST(MemberMachine, AnAnswerOfTheServerBeforeIsNotThisOnes) {
   bench.machine.on_sql_error(before, "lost connection", bench.now);
   EXPECT_TRUE(bench.state().sql) << "nor is its silence";
   EXPECT_EQ(bench.state().sql_error, "");
+}
+
+/// The reporter begins to ask, an order is carried out and its outcome read, and only then the reporter's answer comes.
+TEST(MemberMachine, AnAnswerThatWasOvertakenIsDropped) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  wire::Sql receiving;
+  receiving.channel.receiver = wire::Thread::kRunning;
+  const SqlTicket reporters = bench.machine.ask_sql();
+  bench.answer();
+  bench.run(bench.machine.on_sql(reporters, receiving, bench.now));
+  EXPECT_EQ(bench.state().sql->channel.receiver, wire::Thread::kStopped) << "the order had stopped it";
+  bench.machine.on_sql_error(reporters, "lost connection", bench.now);
+  EXPECT_EQ(bench.state().sql_error, "") << "the server has answered since";
+  const SqlTicket again = bench.machine.ask_sql();
+  bench.machine.forget_sql();
+  bench.run(bench.machine.on_sql(again, receiving, bench.now));
+  EXPECT_FALSE(bench.state().sql) << "nor does it bring back what was forgotten";
+  bench.answer(receiving);
+  EXPECT_EQ(bench.state().sql->channel.receiver, wire::Thread::kRunning);
 }
 
 TEST(MemberMachine, AReplicaIsStartedByItselfAndAgainAfterItEnds) {
@@ -220,6 +240,21 @@ TEST(MemberMachine, AnOpenServersEndIsHeldWhoeverEndedIt) {
   }
 }
 
+TEST(MemberMachine, AServerWhosePodIsBeingEndedIsNotOpened) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  EXPECT_EQ(bench.machine.may_open().error().kind, ErrorKind::kUnsafe) << "it does not run";
+  bench.bring_up(10);
+  EXPECT_TRUE(bench.machine.may_open());
+  EXPECT_EQ(bench.run(bench.machine.on_gate_terminating()), std::vector{kTerminate});
+  const auto refused = bench.machine.may_open();
+  ASSERT_FALSE(refused) << "an orderly end tells waiting clients OK";
+  EXPECT_EQ(refused.error().kind, ErrorKind::kUnsafe);
+  Bench opened(Bench::record_of(Directory::kCloned));
+  opened.bring_up(10);
+  opened.run(opened.machine.mark_open(1));
+  EXPECT_EQ(opened.run(opened.machine.on_gate_terminating()), std::vector{kKill}) << "no order is kept from now on";
+}
+
 TEST(MemberMachine, AFreshSidecarFindsADeadPrimaryWithoutTheGate) {
   auto record = Bench::record_of(Directory::kInitialized);
   record.epoch = record.opened_epoch = 1;
@@ -254,6 +289,19 @@ TEST(MemberMachine, AGateThatDialsAnewWithOldNewsChangesNothing) {
   EXPECT_TRUE(bench.run(bench.machine.on_gate_running(11, false)).empty());
   EXPECT_EQ(bench.state().process, Process::kRunning);
   EXPECT_EQ(bench.machine.pid(), 11);
+}
+
+TEST(MemberMachine, AMysqldThatGetsTheNumberOfTheOneBeforeIsAnother) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  EXPECT_EQ(bench.exit(10, SIGSEGV), std::vector{kStart});
+  EXPECT_EQ(bench.machine.on_gate_running(10, false).watch, 10);
+  bench.answer();
+  EXPECT_EQ(bench.state().process, Process::kRunning);
+  // Of a mysqld whose end was seen the gate may still say that it runs, until it has seen the end too.
+  bench.run(bench.machine.on_process_ended(10, SIGSEGV, bench.now));
+  EXPECT_TRUE(bench.run(bench.machine.on_gate_running(10, false)).empty());
+  EXPECT_EQ(bench.state().process, Process::kNotRunning);
 }
 
 TEST(MemberMachine, AFenceHoldsUntilPermitted) {
@@ -452,6 +500,84 @@ TEST(MemberMachine, ACorruptRecordStartsNothing) {
   EXPECT_EQ(machine.on_gate_terminating().gate, std::vector{kKill}) << "it may be an open primary";
 }
 
+TEST(MemberMachine, AFenceKillsAlsoWhereNoRecordCanBeTrusted) {
+  Bench bench(fail(ErrorKind::kCorrupt, "cannot be trusted"));
+  EXPECT_EQ(bench.machine.on_process_list(10, bench.now).watch, 10);
+  auto order = bench.order(1, 1);
+  order.pod_uid = "the pod before";
+  EXPECT_EQ(bench.machine.fence_unrecorded(order).error().kind, ErrorKind::kUnsafe);
+  EXPECT_EQ(bench.run(*bench.machine.fence_unrecorded(bench.order(1, 1))), std::vector{kKill});
+  EXPECT_TRUE(bench.exit(10, SIGKILL).empty());
+  EXPECT_EQ(bench.state().process, Process::kNotRunning);
+  EXPECT_TRUE(bench.state().last_exit->ordered);
+  EXPECT_EQ(bench.saves, 0) << "there is nothing that could be written down";
+  EXPECT_FALSE(bench.machine.must_read_record()) << "it is not mended by itself";
+}
+
+/// What a sidecar learns of whose record the disk had refused until now.
+class LateRecord : public testing::Test {
+ protected:
+  static EpochRecord seen(std::int64_t epoch, bool open) {
+    EpochRecord record = Bench::record_of(Directory::kInitialized);
+    record.epoch = epoch;
+    record.open = open;
+    return record;
+  }
+  std::vector<GateAction> read(Result<EpochRecord> record) {
+    return bench_.run(bench_.machine.on_record(std::move(record), bench_.now));
+  }
+
+  Bench bench_{fail(ErrorKind::kRetry, "the disk refuses")};
+};
+
+TEST_F(LateRecord, IsTakenUpLikeAnyOther) {
+  bench_.run(bench_.machine.on_process_list(std::nullopt, bench_.now));
+  EXPECT_TRUE(bench_.run(bench_.machine.on_gate_idle(bench_.now)).empty());
+  EXPECT_TRUE(bench_.machine.must_read_record());
+  EXPECT_TRUE(read(fail(ErrorKind::kRetry, "still")).empty());
+  EXPECT_EQ(bench_.state().start_error, "still");
+  EXPECT_EQ(read(seen(3, false)), std::vector{kStart});
+  EXPECT_FALSE(bench_.machine.must_read_record());
+  EXPECT_EQ(bench_.state().epoch, 3);
+  EXPECT_EQ(bench_.state().start_error + bench_.state().logs_error, "");
+  EXPECT_TRUE(read(seen(1, true)).empty()) << "there is one";
+  EXPECT_EQ(bench_.state().epoch, 3);
+}
+
+TEST_F(LateRecord, OfAPrimaryThatIsDownByThenHoldsIt) {
+  bench_.run(bench_.machine.on_process_list(10, bench_.now));
+  bench_.exit(10, SIGKILL);
+  EXPECT_FALSE(bench_.scanned);
+  EXPECT_TRUE(read(seen(1, true)).empty());
+  EXPECT_EQ(bench_.state().hold, Hold::kCrashedPrimary);
+  EXPECT_FALSE(bench_.machine.record()->open);
+  EXPECT_FALSE(bench_.state().suspect_end) << "it was seen to be killed";
+  EXPECT_TRUE(bench_.scanned);
+  EXPECT_EQ(bench_.saves, 1);
+}
+
+TEST_F(LateRecord, OfAPrimaryThatLivesLeavesItAlone) {
+  bench_.run(bench_.machine.on_process_list(10, bench_.now));
+  EXPECT_TRUE(read(seen(1, true)).empty());
+  bench_.answer();
+  EXPECT_EQ(bench_.state().process, Process::kRunning);
+  EXPECT_EQ(bench_.state().hold, Hold::kNone);
+}
+
+TEST_F(LateRecord, TakesUpAFenceUnlessThatWasLate) {
+  for (const std::int64_t epoch : {2, 3, 4}) {
+    bench_ = Bench(fail(ErrorKind::kRetry, "the disk refuses"));
+    bench_.run(bench_.machine.on_process_list(10, bench_.now));
+    EXPECT_EQ(bench_.run(*bench_.machine.fence_unrecorded(bench_.order(epoch, 0))), std::vector{kKill});
+    bench_.exit(10, SIGKILL);
+    bench_.now += std::chrono::seconds(1);
+    const bool is_late = epoch < 3;
+    EXPECT_EQ(read(seen(3, false)), is_late ? std::vector{kStart} : std::vector<GateAction>{}) << epoch;
+    EXPECT_EQ(bench_.state().hold, is_late ? Hold::kNone : Hold::kFenced) << epoch;
+    EXPECT_EQ(bench_.state().epoch, is_late ? 3 : epoch);
+  }
+}
+
 TEST(MemberMachine, SigtermKillsAPrimaryAndEndsAReplica) {
   Bench replica(Bench::record_of(Directory::kCloned));
   replica.bring_up(10);
@@ -501,7 +627,7 @@ TEST(MemberMachine, PurgedTransactionsAreRemembered) {
   bench.bring_up(10);
   wire::Sql sql;
   sql.gtid_purged = kUuid + ":1-3";
-  EXPECT_TRUE(bench.machine.on_sql(bench.machine.starts(), sql, bench.now).save);
+  EXPECT_TRUE(bench.machine.on_sql(bench.machine.ask_sql(), sql, bench.now).save);
   EXPECT_EQ(bench.machine.record()->outside_logs, sql.gtid_purged);
 }
 

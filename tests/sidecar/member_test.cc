@@ -94,6 +94,23 @@ TEST_F(MemberTest, AFencePassesALockThatIsNotGivenBackUnlessItIsLateOrAnothers) 
   }));
 }
 
+TEST_F(MemberTest, ARecordThatCannotBeReadIsReadAgain) {
+  member_.reset();
+  const auto path = EpochFile(config_.state_directory()).path();
+  fs::rename(path, config_.data / "away");
+  fs::create_symlink("epoch.json", path);  // Names itself: it cannot be opened, and is not missing either.
+  auto started = Member::start(config_, clock_, Logger());
+  ASSERT_TRUE(started) << started.error().what;
+  const auto start_error = [&] { return (*started)->board().take().start_error; };
+  EXPECT_TRUE(start_error().contains("failed to open")) << start_error();
+  (*started)->tick();
+  EXPECT_TRUE(start_error().contains("failed to open")) << start_error();
+  fs::rename(config_.data / "away", path);
+  (*started)->tick();
+  EXPECT_EQ(start_error(), "");
+  EXPECT_EQ((*started)->board().take().revision, 5);
+}
+
 TEST_F(MemberTest, DataWhoseRecordIsLostAreNotStarted) {
   member_.reset();
   const auto record = EpochFile(config_.state_directory()).path();

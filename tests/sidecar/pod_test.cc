@@ -254,6 +254,24 @@ TEST(PodTest, AHostThatWasBootedWhileItWasRelaxedLeavesNothingToTrust) {
   EXPECT_FALSE(std::filesystem::exists(file)) << "no record of a directory that holds nothing";
 }
 
+/// Nothing can be written down then, but a primary that lives can be stopped.
+TEST(PodTest, APrimaryWhoseRecordCannotBeTrustedCanBeFenced) {
+  Pod pod("shop-0");
+  start(pod);
+  pod.become_primary();
+  ASSERT_FALSE(HasFailure());
+  pod.kill_sidecar();
+  std::ofstream(pod.folder() / "volume" / "baton" / "epoch.json") << "{";
+  pod.start_sidecar();
+  ASSERT_TRUE(pod.wait_state([](const auto& s) { return is_running(s) && s.start_error.contains("cannot be trusted"); }));
+  EXPECT_EQ(refusal(pod, wire::Permit{}), "Corrupt");
+  const auto fenced = pod.give(wire::Fence{});
+  ASSERT_TRUE(fenced) << fenced.error().what;
+  EXPECT_EQ(fenced->error_kind, "Unsafe");
+  EXPECT_TRUE(fenced->error.contains("mysqld is down") && fenced->error.contains("cannot be trusted")) << fenced->error;
+  EXPECT_TRUE(is_down(fenced->state));
+}
+
 TEST(PodTest, ReplicaIsEndedInOrder) {
   Pod pod("shop-0");
   start(pod);
