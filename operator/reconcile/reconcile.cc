@@ -20,6 +20,9 @@ constexpr Duration kRecordDeadline = std::chrono::seconds(3);
 constexpr Duration kReportDeadline = std::chrono::seconds(2);
 constexpr Duration kObjectsDeadline = std::chrono::seconds(5);
 constexpr Duration kObstacleRetry = std::chrono::seconds(2);
+/// While a failover runs, objects wait as well, but no longer than this: what holds it up may be a setting that a
+/// person has corrected by now.
+constexpr Duration kObjectsPauseInFailover = std::chrono::seconds(10);
 /// Everything is looked at that often, whatever was or was not heard.
 constexpr Duration kResync = std::chrono::seconds(10);
 
@@ -308,13 +311,17 @@ void Reconciler::take_back_force(const Context& context, const ClusterKey& key, 
 }
 
 void Reconciler::tend_objects(const Context& context, Memory& memory, const api::Cluster& cluster, const Pass& pass) {
+  const Instant now = parts_.clock.now();
   const bool hurried = in_failover(pass.recorded, pass.decision);
-  if (hurried || parts_.clock.now() < memory.api_rest_until || !parts_.lease.held()) return;
+  if (!hurried) memory.hurried_since.reset();
+  if (hurried && !memory.hurried_since) memory.hurried_since = now;
+  if (hurried && now - *memory.hurried_since < kObjectsPauseInFailover) return;
+  if (now < memory.api_rest_until || !parts_.lease.held()) return;
   const Context limited = context.within(kObjectsDeadline, parts_.clock);
   if (auto object = parts_.objects.set_finalizer(limited, memory.newest, true)) memory.newest = *std::move(object);
-  // While a failover is held, the endpoint still has to move; until then no Service is touched.
-  memory.obstacles =
-      parts_.objects.bring(limited, cluster, pass.decision.members_wanted, !pass.recorded.failover.has_value());
+  // As long as the endpoint still has to move, also while a failover is held, no Service is touched.
+  const bool services_too = !hurried && !pass.recorded.failover;
+  memory.obstacles = parts_.objects.bring(limited, cluster, pass.decision.members_wanted, services_too);
   const bool away = std::ranges::contains(memory.obstacles, std::string(kApiServerAway), &engine::Finding::code);
   if (away) memory.api_rest_until = parts_.clock.now() + kApiRest;
 }

@@ -61,8 +61,9 @@ class Reconciler {
     std::optional<api::ClusterSpec> good_spec;  ///< The last one that could be read.
     std::int64_t term = 0;                      ///< The term for which the revision was raised.
     Instant reported_at;
-    Instant sets_at;         ///< When GTID sets were written.
-    Instant api_rest_until;  ///< The API server did not answer: reports wait.
+    Instant sets_at;                       ///< When GTID sets were written.
+    Instant api_rest_until;                ///< The API server did not answer: reports wait.
+    std::optional<Instant> hurried_since;  ///< Since when a failover has been under way; nothing: none is.
     std::vector<engine::Finding> obstacles;
     std::set<std::string> announced;  ///< Findings that events were made of.
   };

@@ -101,6 +101,7 @@ class FakeObjects final : public ObjectsPort {
  public:
   void refresh_credentials(const Context&, const api::Cluster&) override {}
   std::vector<engine::Finding> bring(const Context&, const api::Cluster&, int members, bool services_too) override {
+    ++times_brought;
     members_brought = members;
     services_brought = services_too;
     return {};
@@ -111,6 +112,7 @@ class FakeObjects final : public ObjectsPort {
   }
   void forget(const ClusterKey&) override {}
   bool finalizer = false;
+  int times_brought = 0;
   int members_brought = 0;
   bool services_brought = false;
 };
@@ -169,6 +171,28 @@ class ReconcileTest : public ::testing::Test {
     state.process = wire::Process::kNotRunning;
     if (change) change(state);
     ASSERT_TRUE(book_.hear(kShop, state, clock_.now()).has_value());
+  }
+
+  /// The primary Service is there, and points nowhere yet.
+  void make_service() {
+    service_ = Object();
+    (*service_)["metadata"] = {{"name", "shop-primary"}, {"namespace", "default"}};
+  }
+  /// The new primary is chosen and not open: its record says so, and its mysqld runs read-only.
+  void begin_opening() {
+    engine::Recorded recorded = lost_acker_record();
+    recorded.failover = engine::FailoverRecord{
+        .id = "shop-2", .old_primary = {Ordinal(1), ServerUuid("lost")}, .phase = engine::FailoverPhase::kOpening};
+    put_record(recorded);
+  }
+  void hear_closed_primary() {
+    hear_empty_member([](wire::MemberState& state) {
+      state.epoch = 2;
+      state.opened_epoch = 1;
+      state.directory = wire::Directory::kInitialized;
+      state.process = wire::Process::kRunning;
+      state.sql = wire::Sql{.version = "9.7.4", .read_only = true, .super_read_only = true};
+    });
   }
 
   static Lookup lookup(const std::optional<Object>& object) {
@@ -274,6 +298,22 @@ TEST_F(ReconcileTest, AnAckerIsNotScaledAwayAndAHeldFailoverTouchesNoService) {
   EXPECT_EQ(server_.stored["status"]["state"], "FailoverHeld");
   EXPECT_EQ(objects_.members_brought, 3);
   EXPECT_FALSE(objects_.services_brought);
+}
+
+TEST_F(ReconcileTest, ObjectsWaitForAFailoverButNotForEver) {
+  // What keeps the primary closed may be a setting that a person has corrected meanwhile.
+  make_service();
+  begin_opening();
+  hear_closed_primary();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.stored["status"]["state"], "Opening");
+  EXPECT_EQ(objects_.times_brought, 0);
+  clock_.advance(seconds(10));
+  hear_closed_primary();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.stored["status"]["state"], "Opening");
+  EXPECT_EQ(objects_.times_brought, 1);
+  EXPECT_FALSE(objects_.services_brought) << "the endpoint still has to move";
 }
 
 TEST_F(ReconcileTest, AFindingIsToldOnce) {
