@@ -156,10 +156,10 @@ Result<std::vector<Applier::Wanted>> Applier::wanted(const api::Cluster& cluster
   }
   std::vector<Wanted> result;
   result.push_back({kube::kConfigMaps, std::move(config_map), nullptr});
-  if (services_too) {
-    result.push_back({kube::kServices, desired::members_service(cluster), &lookups_.services});
-    result.push_back({kube::kServices, desired::primary_service(cluster), &lookups_.services});
-    result.push_back({kube::kServices, desired::replicas_service(cluster), &lookups_.services});
+  for (Object service :
+       {desired::members_service(cluster), desired::primary_service(cluster), desired::replicas_service(cluster)}) {
+    const bool there = lookups_.services(key_of(cluster, kube::metadata_text(service, "name"))) != nullptr;
+    if (services_too || !there) result.push_back({kube::kServices, std::move(service), &lookups_.services});
   }
   result.push_back({kube::kDisruptionBudgets, desired::pod_disruption_budget(cluster), nullptr});
   result.push_back({kube::kStatefulSets, desired::stateful_set(cluster, inputs), &lookups_.stateful_sets});

@@ -24,8 +24,9 @@ class ObjectsPort {
   /// Reads the cluster's Secret when that is due. Never writes.
   virtual void refresh_credentials(const Context& context, const api::Cluster& cluster) = 0;
   /// Brings the objects to what they should be, as far as they are not. `members`: the StatefulSet's replicas.
-  /// `services_too`: false while an endpoint is about to move, because a change of any Service delays that. Gives what
-  /// stands in the way, as sentences; empty if nothing does.
+  /// `services_too`: false while an endpoint is about to move, because a change of any Service delays that; one that is
+  /// not there is made all the same, because nothing could be pointed anywhere without it. Gives what stands in the
+  /// way, as sentences; empty if nothing does.
   virtual std::vector<engine::Finding> bring(const Context& context, const api::Cluster& cluster, int members,
                                              bool services_too) = 0;
   /// Adds or removes our finalizer; gives the resource as it is then.

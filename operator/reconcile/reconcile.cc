@@ -315,11 +315,14 @@ void Reconciler::tend_objects(const Context& context, Memory& memory, const api:
   const bool hurried = in_failover(pass.recorded, pass.decision);
   if (!hurried) memory.hurried_since.reset();
   if (hurried && !memory.hurried_since) memory.hurried_since = now;
-  if (hurried && now - *memory.hurried_since < kObjectsPauseInFailover) return;
+  // Without the Service there is nothing that could be pointed at the new primary, and the failover would not end.
+  const bool endpoint_there =
+      parts_.services({.space = cluster.name_space, .name = cluster.names().primary_service()}) != nullptr;
+  if (hurried && endpoint_there && now - *memory.hurried_since < kObjectsPauseInFailover) return;
   if (now < memory.api_rest_until || !parts_.lease.held()) return;
   const Context limited = context.within(kObjectsDeadline, parts_.clock);
   if (auto object = parts_.objects.set_finalizer(limited, memory.newest, true)) memory.newest = *std::move(object);
-  // As long as the endpoint still has to move, also while a failover is held, no Service is touched.
+  // As long as the endpoint still has to move, also while a failover is held, no Service is touched that is there.
   const bool services_too = !hurried && !pass.recorded.failover;
   memory.obstacles = parts_.objects.bring(limited, cluster, pass.decision.members_wanted, services_too);
   const bool away = std::ranges::contains(memory.obstacles, std::string(kApiServerAway), &engine::Finding::code);

@@ -15,6 +15,7 @@ using std::chrono::seconds;
 const std::string kClaims = "/api/v1/namespaces/default/persistentvolumeclaims/";
 const std::string kSecrets = "/api/v1/namespaces/default/secrets";
 const std::string kPrimaryService = "/api/v1/namespaces/default/services/shop-primary";
+const std::string kReplicasService = "/api/v1/namespaces/default/services/shop-replicas";
 const std::string kStatefulSet = "/apis/apps/v1/namespaces/default/statefulsets/shop";
 
 class Events final : public EventPort {
@@ -35,8 +36,8 @@ class ApplyTest : public ::testing::Test {
     cluster_.spec.image = "mysql:8.4";
     cluster_.spec.replicas = 1;
   }
-  std::vector<engine::Finding> bring() {
-    return applier_.bring(Context{.deadline = clock_.now() + seconds(5)}, cluster_, 1, true);
+  std::vector<engine::Finding> bring(bool services_too = true) {
+    return applier_.bring(Context{.deadline = clock_.now() + seconds(5)}, cluster_, 1, services_too);
   }
   void schedule_pod(const char* status) {
     const Object condition = {{"type", "PodScheduled"}, {"status", status}};
@@ -124,6 +125,17 @@ TEST_F(ApplyTest, WhatSomebodyChangedIsPutBackAtOnce) {
   server_.write(kStatefulSet, {{"status", {{"readyReplicas", 1}}}});
   EXPECT_TRUE(bring().empty());
   EXPECT_TRUE(server_.asked.empty()) << "nothing changed but a status: " << server_.asked.front();
+}
+
+TEST_F(ApplyTest, WhileAnEndpointIsToMoveAMissingServiceIsMadeAndTheOthersAreLeftAlone) {
+  EXPECT_TRUE(bring().empty());
+  server_.objects.erase(kPrimaryService);
+  server_.write(kReplicasService, {{"spec", {{"type", "LoadBalancer"}}}});
+  EXPECT_TRUE(bring(false).empty());
+  EXPECT_TRUE(server_.objects.contains(kPrimaryService)) << "nothing could be pointed at the new primary";
+  EXPECT_EQ(server_.objects.at(kReplicasService)["spec"]["type"], "LoadBalancer");
+  EXPECT_TRUE(bring().empty());
+  EXPECT_EQ(server_.objects.at(kReplicasService)["spec"]["type"], "ClusterIP");
 }
 
 TEST_F(ApplyTest, TheFinalizersOfOthersAreKept) {

@@ -316,6 +316,15 @@ TEST_F(ReconcileTest, ObjectsWaitForAFailoverButNotForEver) {
   EXPECT_FALSE(objects_.services_brought) << "the endpoint still has to move";
 }
 
+TEST_F(ReconcileTest, AMissingPrimaryServiceIsMadeDuringAFailover) {
+  begin_opening();
+  hear_closed_primary();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.stored["status"]["state"], "Opening");
+  EXPECT_EQ(objects_.times_brought, 1);
+  EXPECT_FALSE(objects_.services_brought);
+}
+
 TEST_F(ReconcileTest, AFindingIsToldOnce) {
   put_record(lost_acker_record());
   for (int look = 0; look < 3; ++look) ASSERT_TRUE(reconcile().has_value());
