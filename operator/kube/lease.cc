@@ -80,10 +80,11 @@ void LeaderLease::write(const Context& context) {
     object_ = *std::move(lease);
     return;
   }
-  if (lease.error().kind != ErrorKind::kConflict && !context.stop.stop_requested()) {
+  const bool conflict = lease.error().kind == ErrorKind::kConflict;
+  if (!conflict && !context.stop.stop_requested()) {
     log_.warn("cannot write the lease", {{"error", lease.error().what}});
   }
-  core_.write_failed(clock_.now());
+  core_.write_failed(before, clock_.now(), conflict);
 }
 
 Json LeaderLease::wanted_object(std::string_view holder) const {

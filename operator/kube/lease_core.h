@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -61,14 +62,25 @@ class LeaseCore {
     record_ = std::move(record);
     known_ = true;
     seen_at_ = before_request;
+    pause_ = kFirstPause;
     valid_until_ = before_request + timing_.duration * 5 / 6;
     due_ = before_request + timing_.renew_every;
   }
-  /// Our write was refused by another's, or its effect is unknown: only reading tells. A leader stays one until its
-  /// time is over: nobody else can begin before.
-  void write_failed(Instant now) {
+  /// Our write was refused by another's (`conflict`), or failed with unknown effect: only reading tells. A leader stays
+  /// one until its time is over: nobody else can begin before.
+  ///
+  /// After a conflict the read comes at once, because somebody else got through. Otherwise reads may work while writes
+  /// fail at once, and both together would be a loop without a pause: the next try comes a while after this one began,
+  /// later with each failure in a row, and soon enough for two more within what is left of a lease. Counted from the
+  /// beginning, so that a request that took long itself costs a leader no further time.
+  void write_failed(Instant before_request, Instant now, bool conflict) {
     known_ = false;
-    due_ = now;
+    if (conflict) {
+      due_ = now;
+      return;
+    }
+    due_ = std::max(now, before_request + pause_);
+    pause_ = std::min(pause_ * 2, timing_.look_every);
   }
   void read_failed(Instant now) { due_ = now + timing_.look_every / 2; }
   /// We give it up: no longer leader from now on.
@@ -81,6 +93,8 @@ class LeaseCore {
   [[nodiscard]] const Timing& timing() const { return timing_; }
 
  private:
+  static constexpr Duration kFirstPause = std::chrono::milliseconds(200);
+
   std::string identity_;
   Timing timing_;
   bool known_ = false;
@@ -88,6 +102,7 @@ class LeaseCore {
   Instant seen_at_{};
   Instant valid_until_ = Instant::min();
   Instant due_ = Instant::min();
+  Duration pause_ = kFirstPause;  ///< After the next write that fails.
 };
 
 }  // namespace baton::kube
