@@ -55,8 +55,7 @@ class KubeLease final : public LeasePort {
  public:
   explicit KubeLease(const kube::LeaderLease& lease) : lease_(lease) {}
   [[nodiscard]] bool held() const override { return lease_.is_leader(); }
-  /// A lease that was lost and won back with nobody in between is the same term: nobody else wrote.
-  [[nodiscard]] std::int64_t term() const override { return lease_.transitions() + 1; }
+  [[nodiscard]] std::int64_t term() const override { return lease_.term(); }
 
  private:
   const kube::LeaderLease& lease_;

@@ -121,6 +121,7 @@ void LeaderLease::release() {
 }
 
 void LeaderLease::publish() {
+  term_ = core_.term();  // First: who sees that we lead sees in which term.
   valid_until_ = core_.valid_until();
   if (core_.record()) transitions_ = core_.record()->transitions;
 }

@@ -24,6 +24,11 @@ struct LeaseRecord {
 /// believing after 5/6 of the duration; another waits the whole duration from when it *saw* the record change. Since
 /// the change is seen after it was made, and made after the holder began to count, the waiting ends later than the
 /// believing. (Stored times are for people only.)
+///
+/// The same holds when somebody deletes the object: its absence says no more than that the holder has not renewed
+/// since. It is waited for like a silent holder, also by a process that never saw the object; only who leads at this
+/// very moment makes it anew at once. (An object that is deleted twice within the time that a candidate takes from its
+/// read to its write is beyond this: absence has no version to compare with.)
 class LeaseCore {
  public:
   struct Timing {
@@ -41,9 +46,7 @@ class LeaseCore {
 
   [[nodiscard]] Act next(Instant now) const {
     if (now < due_) return Act::kWait;
-    if (!known_) return Act::kRead;
-    if (!record_ || record_->holder.empty() || record_->holder == identity_) return Act::kWrite;
-    return now >= seen_at_ + timing_.duration ? Act::kWrite : Act::kRead;
+    return known_ && may_write(now) ? Act::kWrite : Act::kRead;
   }
   [[nodiscard]] Instant due() const { return due_; }
 
@@ -52,13 +55,14 @@ class LeaseCore {
     if (!known_ || record != record_) seen_at_ = now;
     known_ = true;
     record_ = std::move(record);
-    const bool mine = record_ && record_->holder == identity_;
-    const bool another_holds = record_ && !record_->holder.empty() && !mine;
+    const bool another_holds = record_ && !record_->holder.empty() && record_->holder != identity_;
     if (another_holds) valid_until_ = Instant::min();
-    due_ = another_holds ? std::min(now + timing_.look_every, std::max(now, seen_at_ + timing_.duration)) : now;
+    due_ = may_write(now) ? now : std::min(now + timing_.look_every, seen_at_ + timing_.duration);
   }
   /// Our write was answered with success.
   void written(LeaseRecord record, Instant before_request) {
+    // One that only goes on leading is in the same term: nobody else can have led in between.
+    if (!is_leader(before_request)) ++term_;
     record_ = std::move(record);
     known_ = true;
     seen_at_ = before_request;
@@ -88,12 +92,20 @@ class LeaseCore {
 
   [[nodiscard]] bool is_leader(Instant now) const { return now < valid_until_; }
   [[nodiscard]] Instant valid_until() const { return valid_until_; }
+  /// Raised each time that we become leader; never the same twice, whatever becomes of the object. 0: never yet.
+  [[nodiscard]] std::int64_t term() const { return term_; }
   [[nodiscard]] const std::optional<LeaseRecord>& record() const { return record_; }
   [[nodiscard]] const std::string& identity() const { return identity_; }
   [[nodiscard]] const Timing& timing() const { return timing_; }
 
  private:
   static constexpr Duration kFirstPause = std::chrono::milliseconds(200);
+
+  /// Nobody else can lead, as far as is known.
+  [[nodiscard]] bool may_write(Instant now) const {
+    const bool free = record_ && (record_->holder.empty() || record_->holder == identity_);
+    return free || is_leader(now) || now >= seen_at_ + timing_.duration;
+  }
 
   std::string identity_;
   Timing timing_;
@@ -102,6 +114,7 @@ class LeaseCore {
   Instant seen_at_{};
   Instant valid_until_ = Instant::min();
   Instant due_ = Instant::min();
+  std::int64_t term_ = 0;
   Duration pause_ = kFirstPause;  ///< After the next write that fails.
 };
 

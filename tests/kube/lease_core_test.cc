@@ -16,7 +16,7 @@ Instant at(std::int64_t milliseconds_since_start) { return Instant(milliseconds(
 TEST(LeaseCoreTest, TakesAFreeLeaseAndRenewsIt) {
   LeaseCore core("me", {});
   EXPECT_EQ(core.next(at(0)), Act::kRead);
-  core.observed(std::nullopt, at(5));
+  core.observed(LeaseRecord{"", "0", 0}, at(5));
   EXPECT_EQ(core.next(at(5)), Act::kWrite);
   EXPECT_FALSE(core.is_leader(at(5)));
   core.written({"me", "1", 0}, at(5));
@@ -42,7 +42,6 @@ TEST(LeaseCoreTest, WaitsTheWholeDurationFromTheLastChangeItSaw) {
 
 TEST(LeaseCoreTest, ALeaderWhoseWriteFailedReadsAndStaysLeaderUntilItsTimeIsOver) {
   LeaseCore core("me", {});
-  core.observed(std::nullopt, at(0));
   core.written({"me", "1", 0}, at(0));
   core.write_failed(at(1000), at(1500), false);
   EXPECT_EQ(core.next(at(1500)), Act::kRead);
@@ -51,6 +50,35 @@ TEST(LeaseCoreTest, ALeaderWhoseWriteFailedReadsAndStaysLeaderUntilItsTimeIsOver
   EXPECT_EQ(core.next(at(1600)), Act::kWrite) << "the write had worked, the answer was lost";
   core.observed(LeaseRecord{"other", "3", 1}, at(1700));
   EXPECT_FALSE(core.is_leader(at(1700))) << "seen in another's hand: no longer ours, whatever the clock says";
+}
+
+TEST(LeaseCoreTest, ALeaseThatIsNotThereIsWaitedForAsIfItWereHeld) {
+  LeaseCore other("other", {});
+  other.observed(LeaseRecord{"me", "1", 0}, at(900));
+  other.observed(std::nullopt, at(1000));
+  EXPECT_EQ(other.next(at(1500)), Act::kRead) << "it was deleted, and its holder still leads";
+  EXPECT_EQ(other.next(at(4000)), Act::kWrite);
+  LeaseCore fresh("fresh", {});
+  fresh.observed(std::nullopt, at(1000));
+  EXPECT_EQ(fresh.next(at(1500)), Act::kRead) << "it may have been deleted a moment before this process began";
+  EXPECT_EQ(fresh.next(at(4000)), Act::kWrite);
+  LeaseCore leader("me", {});
+  leader.written({"me", "1", 0}, at(1000));
+  leader.observed(std::nullopt, at(2000));
+  EXPECT_EQ(leader.next(at(2000)), Act::kWrite) << "who leads makes it anew";
+  leader.observed(std::nullopt, at(3500));
+  EXPECT_EQ(leader.next(at(3500)), Act::kWait) << "who does not lead any more waits like the others";
+}
+
+TEST(LeaseCoreTest, ATermIsNeverTheSameTwice) {
+  LeaseCore core("me", {});
+  EXPECT_EQ(core.term(), 0);
+  core.written({"me", "1", 0}, at(0));
+  EXPECT_EQ(core.term(), 1);
+  core.written({"me", "2", 0}, at(1000));
+  EXPECT_EQ(core.term(), 1) << "renewed";
+  core.written({"me", "9", 0}, at(9000));
+  EXPECT_EQ(core.term(), 2) << "lost, deleted and made anew: its transitions begin at 0 again";
 }
 
 /// What a candidate asks of a server whose reads and writes are answered within a millisecond, until `end`: the writes
@@ -96,6 +124,11 @@ class LeaseWorld {
   }
   void step() {
     now_ += 1 + pick(20);
+    // Somebody deletes the object; not twice within the longest time that any candidate can be away.
+    if (now_ > undeleted_until_ && pick(1000) == 0) {
+      record_.reset();
+      undeleted_until_ = now_ + 30'000;
+    }
     for (auto& candidate : candidates_) advance(candidate);
   }
   [[nodiscard]] int leaders() const {
@@ -172,6 +205,7 @@ class LeaseWorld {
   std::int64_t now_ = 0;
   std::array<Candidate, kCandidates> candidates_;
   std::optional<LeaseRecord> record_;
+  std::int64_t undeleted_until_ = 30'000;
   int version_ = 0;
 };
 
