@@ -191,7 +191,7 @@ Result<void> OperatorProcess::run(const std::stop_token& stop) {
                                     .clock = p.clock,
                                     .closed = [&sidecars](const ClusterKey& key) { sidecars.forget(key); }});
   kube::Controller<ClusterKey> controller(
-      p.queue, p.clock, p.log, p.config.workers, kReconcileLimit,
+      p.queue, p.clock, p.log, p.config.workers, {.reconcile = kReconcileLimit, .resync = reconcile::kResync},
       [&reconciler](const Context& context, const ClusterKey& key) { return reconciler.reconcile(context, key); });
   p.log.info("operator runs", {{"version", BATON_VERSION}, {"identity", p.identity}});
   wait_for(stop);

@@ -23,8 +23,6 @@ constexpr Duration kObstacleRetry = std::chrono::seconds(2);
 /// While a failover runs, objects wait as well, but no longer than this: what holds it up may be a setting that a
 /// person has corrected by now.
 constexpr Duration kObjectsPauseInFailover = std::chrono::seconds(10);
-/// Everything is looked at that often, whatever was or was not heard.
-constexpr Duration kResync = std::chrono::seconds(10);
 
 /// Findings that tell of something on its way, not of something wrong.
 constexpr std::array<std::string_view, 3> kProgress = {"Cloning", "Rejoining", "MemberStarting"};

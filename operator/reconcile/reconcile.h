@@ -25,6 +25,9 @@
 
 namespace baton::reconcile {
 
+/// Everything is looked at that often, whatever was or was not heard.
+inline constexpr Duration kResync = std::chrono::seconds(10);
+
 /// Brings one cluster nearer to what is wanted: gather, decide, record, act, report. Level-based: it never learns what
 /// woke it, and a crash anywhere is taken up by the next look.
 ///
