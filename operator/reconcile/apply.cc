@@ -129,14 +129,18 @@ std::vector<engine::Finding> Applier::bring(const Context& context, const api::C
     // A server that does not answer is not asked for the rest as well.
     return result || result.error().kind != ErrorKind::kCancelled;
   };
-  bool go_on = note(bring_secrets(context, cluster, state));
+  const auto generation = static_cast<std::size_t>(cluster.generation);
+  bool go_on = note(attempt(state.attempts["Secret/*"], generation, {}, Duration::zero(), [&] {
+    return bring_secrets(context, cluster, state).transform([] { return std::string(); });
+  }));
   auto objects = wanted(cluster, members, services_too);
   if (!objects) {
     obstacles.push_back(obstacle(objects.error()));
   } else {
     for (const Wanted& object : *objects) go_on = go_on && note(apply(context, object, state));
   }
-  if (go_on) go_on = note(grow_claims(context, cluster, state));
+  const int claims = claims_may_grow(cluster) ? api::kMaxMembers : 0;
+  for (int i = 0; go_on && i < claims; ++i) go_on = note(grow_claim(context, cluster, Ordinal(i), state));
   if (go_on) note(look_at_claims(context, cluster, members, state));
   std::ranges::copy(state.unbound, std::back_inserter(obstacles));
   keep(key, std::move(state));
@@ -166,23 +170,39 @@ Result<std::vector<Applier::Wanted>> Applier::wanted(const api::Cluster& cluster
   return result;
 }
 
+Result<void> Applier::attempt(Attempt& last, std::size_t wanted, const std::string& seen, Duration repeat,
+                              const std::function<Result<std::string>()>& write) const {
+  const Instant now = clock_.now();
+  const bool same = last.wanted == wanted && last.seen == seen;
+  if (same && now < last.due) return last.refusal ? std::unexpected(*last.refusal) : Result<void>();
+  auto written = write();
+  if (written) {
+    last = {.wanted = wanted, .seen = *std::move(written), .due = now + repeat, .failures = 0, .refusal = {}};
+    return {};
+  }
+  if (written.error().kind == ErrorKind::kCancelled) {
+    last = {};  // Nobody refused it.
+  } else {
+    constexpr int kDoublings = 10;  // Beyond, the limit holds anyway.
+    const int failures = same ? last.failures : 0;
+    const Duration pause = std::min(kLongestRetry, kFirstRetry * (1 << std::min(failures, kDoublings)));
+    last = {.wanted = wanted, .seen = seen, .due = now + pause, .failures = failures + 1, .refusal = written.error()};
+  }
+  return std::unexpected(std::move(written).error());
+}
+
 Result<void> Applier::apply(const Context& context, const Wanted& wanted, Known& known) {
   const std::string name = kube::metadata_text(wanted.object, "name");
+  const std::string title = std::format("{} {}", wanted.type.kind, name);
   const kube::ObjectKey key{.space = kube::metadata_text(wanted.object, "namespace"), .name = name};
   const kube::ObjectPtr watched = wanted.watched == nullptr ? nullptr : (*wanted.watched)(key);
   const std::string seen = watched == nullptr ? std::string() : seen_version(*watched);
   const std::size_t hash = std::hash<std::string>{}(wanted.object.dump());
-  Applied& applied = known.applied[wanted.type.kind + "/" + name];
-  const Instant now = clock_.now();
-  const bool recent = applied.at != Instant() && now - applied.at < kRepeat;
-  if (recent && applied.wanted == hash && applied.seen == seen) return {};
-  auto result = client_.apply(context, wanted.type, wanted.object, api::kFieldManager, /*force=*/true);
-  if (!result) {
-    applied = {};
-    return wrap(std::format("{} {}", wanted.type.kind, name), std::move(result).error());
-  }
-  applied = {.wanted = hash, .seen = wanted.watched == nullptr ? std::string() : seen_version(*result), .at = now};
-  return {};
+  return attempt(known.attempts[title], hash, seen, kRepeat, [&]() -> Result<std::string> {
+    auto result = client_.apply(context, wanted.type, wanted.object, api::kFieldManager, /*force=*/true);
+    if (!result) return wrap(title, std::move(result).error());
+    return wanted.watched == nullptr ? std::string() : seen_version(*result);
+  });
 }
 
 Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& cluster, Known& known) {
@@ -235,26 +255,26 @@ Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& 
   return {};
 }
 
-Result<void> Applier::grow_claims(const Context& context, const api::Cluster& cluster, Known& known) {
+/// Only where the template is too small for what is wanted now.
+bool Applier::claims_may_grow(const api::Cluster& cluster) const {
   const auto stateful_set = lookups_.stateful_sets(key_of(cluster, cluster.names().stateful_set()));
-  if (stateful_set == nullptr) return {};
-  // Only where the template is too small for what is wanted now; the API server is asked once per kRepeat.
-  if (desired::claim_size_of(*stateful_set) == cluster.spec.storage.size) return {};
-  Applied& looked = known.applied["PersistentVolumeClaim/*"];
-  const Instant now = clock_.now();
+  return stateful_set != nullptr && desired::claim_size_of(*stateful_set) != cluster.spec.storage.size;
+}
+
+/// Each claim on its own: one that is refused is no reason for the others to stay small.
+Result<void> Applier::grow_claim(const Context& context, const api::Cluster& cluster, Ordinal member, Known& known) {
+  const kube::ObjectKey key = key_of(cluster, cluster.names().claim(member));
+  const std::string title = std::format("volume claim {}", key.name);
   const std::size_t hash = std::hash<std::string>{}(cluster.spec.storage.size);
-  if (looked.wanted == hash && now - looked.at < kRepeat) return {};
-  for (int i = 0; i < api::kMaxMembers; ++i) {
-    const kube::ObjectKey key = key_of(cluster, cluster.names().claim(Ordinal(i)));
+  return attempt(known.attempts[title], hash, {}, kRepeat, [&]() -> Result<std::string> {
     TRY(claim, find(context, kube::kVolumeClaims, key));
-    if (!claim) continue;
+    if (!claim) return std::string();
     const auto growth = desired::claim_growth(cluster, *claim);
-    if (!growth) continue;
+    if (!growth) return std::string();
     auto grown = client_.merge_patch(context, kube::kVolumeClaims, key, *growth);
-    if (!grown) return wrap(std::format("volume claim {}", key.name), std::move(grown).error());
-  }
-  looked = {.wanted = hash, .seen = {}, .at = now};
-  return {};
+    if (!grown) return wrap(title, std::move(grown).error());
+    return std::string();
+  });
 }
 
 Result<void> Applier::look_at_claims(const Context& context, const api::Cluster& cluster, int members, Known& known) {

@@ -10,6 +10,7 @@
 namespace baton::reconcile {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const std::string kClaims = "/api/v1/namespaces/default/persistentvolumeclaims/";
@@ -59,6 +60,12 @@ class ApplyTest : public ::testing::Test {
       const auto found = server_.objects.find(kube::object_path(type, key));
       return found == server_.objects.end() ? nullptr : std::make_shared<const Object>(found->second);
     };
+  }
+  /// How often a write to this path was tried.
+  [[nodiscard]] std::ptrdiff_t writes_to(const std::string& path) const {
+    return std::ranges::count_if(server_.asked, [&](const std::string& call) {
+      return !call.starts_with("GET ") && (call + "?").contains(" " + path + "?");
+    });
   }
   [[nodiscard]] bool asked_for_events() const {
     return std::ranges::any_of(server_.asked, [](const std::string& call) { return call.contains("/events?"); });
@@ -138,6 +145,46 @@ TEST_F(ApplyTest, WhileAnEndpointIsToMoveAMissingServiceIsMadeAndTheOthersAreLef
   EXPECT_EQ(server_.objects.at(kReplicasService)["spec"]["type"], "ClusterIP");
 }
 
+TEST_F(ApplyTest, ARefusedObjectIsTriedLaterAndLaterAndAtOnceWhenItIsAnother) {
+  server_.refused_path = kStatefulSet;
+  // A cluster that takes writes is looked at five times a second.
+  for (int look = 0; look < 300; ++look) {
+    const auto obstacles = bring();
+    ASSERT_EQ(obstacles.size(), 1U) << "it is told all the time";
+    ASSERT_EQ(obstacles[0].code, "ObjectRefused");
+    clock_.advance(milliseconds(200));
+  }
+  EXPECT_EQ(writes_to(kStatefulSet), 6) << "after 1, 3, 7, 15 and 31 seconds";
+  cluster_.spec.image = "mysql:9.7";
+  server_.refused_path.clear();
+  EXPECT_TRUE(bring().empty());
+}
+
+TEST_F(ApplyTest, ARefusedSecretIsNotMadeAnewWithEachLook) {
+  server_.refused_path = kSecrets + "/shop-baton";
+  for (int look = 0; look < 4; ++look) {
+    EXPECT_EQ(bring().size(), 1U);
+    clock_.advance(milliseconds(200));
+  }
+  EXPECT_EQ(writes_to(kSecrets), 1);
+}
+
+TEST_F(ApplyTest, AClaimThatMayNotGrowKeepsNoOtherSmall) {
+  EXPECT_TRUE(bring().empty());
+  const auto size = Object::json_pointer("/spec/resources/requests/storage");
+  for (const char* name : {"data-shop-0", "data-shop-1"}) server_.objects[kClaims + name][size] = "10Gi";
+  cluster_.spec.storage.size = "20Gi";
+  server_.refused_path = kClaims + "data-shop-0";
+  for (int look = 0; look < 4; ++look) {
+    const auto obstacles = bring();
+    ASSERT_EQ(obstacles.size(), 1U);
+    EXPECT_TRUE(obstacles[0].sentence.starts_with("volume claim data-shop-0: ")) << obstacles[0].sentence;
+    clock_.advance(milliseconds(200));
+  }
+  EXPECT_EQ(server_.objects.at(kClaims + "data-shop-1").at(size), "20Gi");
+  EXPECT_EQ(writes_to(kClaims + "data-shop-0"), 1);
+}
+
 TEST_F(ApplyTest, TheFinalizersOfOthersAreKept) {
   const std::string path = kube::object_path(cluster_type(), {"default", "shop"});
   server_.write(path, {{"metadata", {{"namespace", "default"}, {"name", "shop"}}}});
@@ -167,6 +214,7 @@ TEST_F(ApplyTest, ADeletedSecretIsWrittenAgainAndAnEventSaysSo) {
   // An attempt that fails forgets nothing.
   server_.refuses = true;
   EXPECT_EQ(bring().size(), 1U);
+  clock_.advance(Applier::kFirstRetry);
   EXPECT_TRUE(bring().empty());
   EXPECT_EQ(server_.objects.at(kSecrets + "/shop-baton").at("data"), before);
   EXPECT_EQ(events_.told, (std::vector<std::string>{
