@@ -11,6 +11,7 @@
 #include "operator/desired/services.h"
 #include "operator/desired/stateful_set.h"
 #include "operator/desired/volume_claims.h"
+#include "operator/reconcile/ownership.h"
 #include "operator/reconcile/pod_facts.h"
 
 namespace baton::reconcile {
@@ -39,9 +40,22 @@ bool holds(const desired::SecretData& data, const desired::SecretData& wanted) {
 
 engine::Finding obstacle(const Error& error) {
   const char* code = "ObjectNotApplied";
-  if (error.kind == ErrorKind::kTerminal || error.kind == ErrorKind::kUnsafe) code = "ObjectRefused";
+  if (error.kind == ErrorKind::kTerminal) code = "ObjectRefused";
+  if (error.kind == ErrorKind::kUnsafe) code = "ObjectNotOurs";
   if (error.kind == ErrorKind::kCancelled) code = kApiServerAway;
   return {.code = code, .member = std::nullopt, .sentence = error.what};
+}
+
+/// The content of a Secret that is ours; nothing if there is none.
+Result<desired::SecretData> data_of(const std::optional<Object>& secret, const api::Cluster& cluster) {
+  if (!secret) return desired::SecretData();
+  TRY_VOID(check_ours(*secret, kube::kSecrets.kind, cluster.name));
+  return desired::secret_data(*secret);
+}
+
+void tell_restored(EventPort& events, const api::Cluster& cluster, std::string_view name) {
+  events.tell(key_of(cluster, cluster.name), true, "SecretRestored",
+              std::format("Secret {} was gone and is written again with what it held", name));
 }
 
 std::chrono::sys_seconds seconds_of(WallTime time) { return std::chrono::floor<std::chrono::seconds>(time); }
@@ -102,7 +116,7 @@ void Applier::refresh_credentials(const Context& context, const api::Cluster& cl
   const Instant now = clock_.now();
   if (now < state.secret_due) return;
   const auto secret = find(context, kube::kSecrets, key_of(cluster, cluster.names().baton_secret()));
-  const bool found = secret && secret->has_value();
+  const bool found = secret && secret->has_value() && check_ours(**secret, kube::kSecrets.kind, cluster.name);
   if (found) {
     if (auto data = desired::secret_data(**secret)) {
       // What somebody took away is still known here and will be written again.
@@ -137,7 +151,7 @@ std::vector<engine::Finding> Applier::bring(const Context& context, const api::C
   if (!objects) {
     obstacles.push_back(obstacle(objects.error()));
   } else {
-    for (const Wanted& object : *objects) go_on = go_on && note(apply(context, object, state));
+    for (const Wanted& object : *objects) go_on = go_on && note(apply(context, cluster, object, state));
   }
   const int claims = claims_may_grow(cluster) ? api::kMaxMembers : 0;
   for (int i = 0; go_on && i < claims; ++i) go_on = note(grow_claim(context, cluster, Ordinal(i), state));
@@ -191,7 +205,7 @@ Result<void> Applier::attempt(Attempt& last, std::size_t wanted, const std::stri
   return std::unexpected(std::move(written).error());
 }
 
-Result<void> Applier::apply(const Context& context, const Wanted& wanted, Known& known) {
+Result<void> Applier::apply(const Context& context, const api::Cluster& cluster, const Wanted& wanted, Known& known) {
   const std::string name = kube::metadata_text(wanted.object, "name");
   const std::string title = std::format("{} {}", wanted.type.kind, name);
   const kube::ObjectKey key{.space = kube::metadata_text(wanted.object, "namespace"), .name = name};
@@ -199,6 +213,13 @@ Result<void> Applier::apply(const Context& context, const Wanted& wanted, Known&
   const std::string seen = watched == nullptr ? std::string() : seen_version(*watched);
   const std::size_t hash = std::hash<std::string>{}(wanted.object.dump());
   return attempt(known.attempts[title], hash, seen, kRepeat, [&]() -> Result<std::string> {
+    // Caches hold only what bears the label of some cluster.
+    if (watched != nullptr) {
+      TRY_VOID(check_ours(*watched, wanted.type.kind, cluster.name));
+    } else {
+      TRY(there, find(context, wanted.type, key));
+      if (there) TRY_VOID(check_ours(*there, wanted.type.kind, cluster.name));
+    }
     auto result = client_.apply(context, wanted.type, wanted.object, api::kFieldManager, /*force=*/true);
     if (!result) return wrap(title, std::move(result).error());
     return wanted.watched == nullptr ? std::string() : seen_version(*result);
@@ -212,30 +233,22 @@ Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& 
   const api::Names names = cluster.names();
   TRY(written, find(context, kube::kSecrets, key_of(cluster, names.baton_secret())));
   TRY(written_app, find(context, kube::kSecrets, key_of(cluster, names.app_secret())));
-  desired::SecretData there;
-  if (written) {
-    TRY(data, desired::secret_data(*written));
-    there = std::move(data);
-  }
+  TRY(there, data_of(written, cluster));
   desired::SecretData existing = there;
   existing.insert(known.secret.begin(), known.secret.end());
+  // The members need Baton's own Secret, also while the application's is somebody else's.
   desired::SecretData app;
-  if (written_app) {
+  if (written_app && check_ours(*written_app, kube::kSecrets.kind, cluster.name)) {
     TRY(data, desired::secret_data(*written_app));
     app = std::move(data);
   }
   const bool known_before = !known.secret.empty();
-  const auto restored = [&](const std::string& name) {
-    if (!known_before) return;
-    events_.tell(key_of(cluster, cluster.name), true, "SecretRestored",
-                 std::format("Secret {} was gone and is written again with what it held", name));
-  };
   TRY(complete, desired::baton_secret_data(cluster, existing, app, seconds_of(clock_.wall())));
   if (!written) {
     // Not by apply: if another operator made it a moment ago, its keys must win.
     TRY(made, client_.create(context, kube::kSecrets, desired::baton_secret(cluster, complete)));
     static_cast<void>(made);
-    restored(names.baton_secret());
+    if (known_before) tell_restored(events_, cluster, names.baton_secret());
   } else if (!holds(there, complete)) {
     Object secret = desired::baton_secret(cluster, complete);
     secret["metadata"]["resourceVersion"] = kube::metadata_text(*written, "resourceVersion");
@@ -243,15 +256,22 @@ Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& 
     static_cast<void>(made);
   }
   take_secret(known, complete);
-  const Object app_secret = desired::app_secret(cluster, complete);
-  TRY(app_wanted, desired::secret_data(app_secret));
-  if (!written_app || !holds(app, app_wanted)) {
-    TRY(made, client_.apply(context, kube::kSecrets, app_secret, api::kFieldManager, /*force=*/true));
-    static_cast<void>(made);
-    if (!written_app) restored(names.app_secret());
-  }
+  TRY_VOID(bring_app_secret(context, cluster, complete, written_app, known_before));
   known.secret_generation = cluster.generation;
   known.secret_checked = clock_.now();
+  return {};
+}
+
+Result<void> Applier::bring_app_secret(const Context& context, const api::Cluster& cluster,
+                                       const desired::SecretData& complete, const std::optional<Object>& written,
+                                       bool restores) {
+  TRY(there, data_of(written, cluster));
+  const Object secret = desired::app_secret(cluster, complete);
+  TRY(wanted, desired::secret_data(secret));
+  if (written && holds(there, wanted)) return {};
+  TRY(made, client_.apply(context, kube::kSecrets, secret, api::kFieldManager, /*force=*/true));
+  static_cast<void>(made);
+  if (!written && restores) tell_restored(events_, cluster, cluster.names().app_secret());
   return {};
 }
 

@@ -49,7 +49,8 @@ struct ApplierOptions {
 
 /// ObjectsPort over the API server, by server-side apply. An object is applied when what is wanted changed, when what
 /// is watched of it changed, and every kRepeat. One that was not taken is tried again after kFirstRetry, later with
-/// each failure in a row, up to kLongestRetry; it stays an obstacle meanwhile. Thread-safe for different clusters.
+/// each failure in a row, up to kLongestRetry; it stays an obstacle meanwhile. What is there and not ours is never
+/// written. Thread-safe for different clusters.
 class Applier final : public ObjectsPort {
  public:
   static constexpr Duration kRepeat = std::chrono::minutes(5);
@@ -114,8 +115,12 @@ class Applier final : public ObjectsPort {
   /// version of the object after it.
   [[nodiscard]] Result<void> attempt(Attempt& last, std::size_t wanted, const std::string& seen, Duration repeat,
                                      const std::function<Result<std::string>()>& write) const;
-  [[nodiscard]] Result<void> apply(const Context& context, const Wanted& wanted, Known& known);
+  [[nodiscard]] Result<void> apply(const Context& context, const api::Cluster& cluster, const Wanted& wanted,
+                                   Known& known);
   [[nodiscard]] Result<void> bring_secrets(const Context& context, const api::Cluster& cluster, Known& known);
+  [[nodiscard]] Result<void> bring_app_secret(const Context& context, const api::Cluster& cluster,
+                                              const desired::SecretData& complete, const std::optional<Object>& written,
+                                              bool restores);
   [[nodiscard]] bool claims_may_grow(const api::Cluster& cluster) const;
   [[nodiscard]] Result<void> grow_claim(const Context& context, const api::Cluster& cluster, Ordinal member,
                                         Known& known);

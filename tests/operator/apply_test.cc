@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "operator/reconcile/pod_facts.h"
 #include "tests/operator/fake_api_server.h"
 #include "tests/operator/manual_clock.h"
 
@@ -54,11 +55,12 @@ class ApplyTest : public ::testing::Test {
   void put_events(const Object& items) {
     server_.objects["/api/v1/namespaces/default/events"] = {{"metadata", {{"resourceVersion", "1"}}}, {"items", items}};
   }
-  /// A cache that is never behind.
+  /// A cache that is never behind. It holds what bears some cluster's label.
   Lookup cache_of(const kube::ResourceType& type) {
     return [this, &type](const kube::ObjectKey& key) -> kube::ObjectPtr {
       const auto found = server_.objects.find(kube::object_path(type, key));
-      return found == server_.objects.end() ? nullptr : std::make_shared<const Object>(found->second);
+      if (found == server_.objects.end() || owner_of(found->second).name.empty()) return nullptr;
+      return std::make_shared<const Object>(found->second);
     };
   }
   /// How often a write to this path was tried.
@@ -183,6 +185,57 @@ TEST_F(ApplyTest, AClaimThatMayNotGrowKeepsNoOtherSmall) {
   }
   EXPECT_EQ(server_.objects.at(kClaims + "data-shop-1").at(size), "20Gi");
   EXPECT_EQ(writes_to(kClaims + "data-shop-0"), 1);
+}
+
+TEST_F(ApplyTest, WhatIsSomebodyElsesIsLeftAloneAndToldOf) {
+  const std::string space = "/api/v1/namespaces/default/";
+  for (const std::string& path :
+       {kSecrets + "/shop-app", kPrimaryService, kStatefulSet, space + "configmaps/shop-mysql",
+        std::string("/apis/policy/v1/namespaces/default/poddisruptionbudgets/shop")}) {
+    server_ = {};
+    applier_.forget({"default", "shop"});
+    const std::string name = path.substr(path.rfind('/') + 1);
+    server_.write(path,
+                  {{"metadata", {{"name", name}, {"labels", {{"app", "theirs"}}}}}, {"data", {{"password", ""}}}});
+    const Object theirs = server_.objects.at(path);
+    const auto obstacles = bring();
+    ASSERT_EQ(obstacles.size(), 1U) << path;
+    EXPECT_EQ(obstacles[0].code, "ObjectNotOurs");
+    EXPECT_TRUE(obstacles[0].sentence.contains(" " + name + " is there already")) << obstacles[0].sentence;
+    EXPECT_EQ(server_.objects.at(path), theirs);
+    EXPECT_TRUE(server_.objects.contains(kSecrets + "/shop-baton")) << "the rest is made";
+    server_.objects.erase(path);
+    clock_.advance(Applier::kFirstRetry);
+    EXPECT_TRUE(bring().empty());
+    EXPECT_TRUE(server_.objects.contains(path));
+  }
+}
+
+TEST_F(ApplyTest, SecretsOfSomebodyElseAreNeitherTakenNorWritten) {
+  const std::string path = kSecrets + "/shop-baton";
+  server_.write(path, {{"metadata", {{"name", "shop-baton"}}}, {"data", {{"token", "bmV3"}, {"ca.crt", "bmV3"}}}});
+  const Object theirs = server_.objects.at(path);
+  applier_.refresh_credentials({.deadline = clock_.now() + seconds(60)}, cluster_);
+  EXPECT_FALSE(applier_.credentials({"default", "shop"}));
+  EXPECT_EQ(bring().at(0).code, "ObjectNotOurs");
+  EXPECT_EQ(server_.objects.at(path), theirs);
+}
+
+TEST_F(ApplyTest, WhatADeletedClusterLeftBehindIsTakenUp) {
+  EXPECT_TRUE(bring().empty());
+  const Object token = server_.objects.at(kSecrets + "/shop-baton")["data"]["token"];
+  for (auto& [path, object] : server_.objects) object["metadata"].erase("ownerReferences");
+  // Owned, and without the label, as an object that somebody else's tool writes anew.
+  server_.objects.at(kStatefulSet)["metadata"] = {
+      {"name", "shop"},
+      {"namespace", "default"},
+      {"ownerReferences",
+       {{{"apiVersion", "mysql.baton.dev/v1alpha1"}, {"kind", "MySQLReplicationCluster"}, {"name", "shop"}}}}};
+  applier_.forget({"default", "shop"});
+  cluster_.uid = "another";
+  EXPECT_TRUE(bring().empty());
+  EXPECT_EQ(server_.objects.at(kSecrets + "/shop-baton")["data"]["token"], token);
+  EXPECT_EQ(server_.objects.at(kStatefulSet)["metadata"]["ownerReferences"][0]["uid"], "another");
 }
 
 TEST_F(ApplyTest, TheFinalizersOfOthersAreKept) {
