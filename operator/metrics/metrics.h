@@ -13,8 +13,9 @@
 
 namespace baton {
 
-/// What Prometheus may ask. Every series of a cluster is made with 0 when the cluster is first seen, so that rates
-/// begin at the beginning, and goes with it. Thread-safe.
+/// What Prometheus may ask. Every series of a cluster is made with 0 when the cluster is first seen by the leader, so
+/// that rates begin at the beginning, and goes with it, or with the lease: a standby has nothing to say of clusters.
+/// Thread-safe.
 class Metrics {
  public:
   /// Book and clock must outlive the metrics.

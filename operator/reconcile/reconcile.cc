@@ -67,6 +67,7 @@ Result<kube::Outcome> Reconciler::reconcile(const Context& context, const Cluste
   }
   Memory& memory = memory_of(key);
   take_cached(memory, *cached);
+  if (!parts_.lease.held()) stand_by(key);
   if (!kube::metadata_text(memory.newest, "deletionTimestamp").empty()) return finish(context, key, memory);
   const auto cluster = parse(memory);
   if (!cluster) return hold(context, key, memory, "InvalidSpec", cluster.error());
@@ -189,6 +190,8 @@ Result<void> Reconciler::claim_term(const Context& context, const ClusterKey& ke
   put_recorded(status, next, api::Names(key.name));
   TRY_VOID(write_record(context, key, memory, std::move(status), next));
   memory.term = term;
+  memory.hurried_since.reset();
+  parts_.timelines.forget(key);  // Of an earlier term of ours; another leader may have written since.
   context.log.info("record taken over", {{"revision", next.revision}});
   return {};
 }
@@ -377,6 +380,12 @@ Result<kube::Outcome> Reconciler::finish(const Context& context, const ClusterKe
   TRY(object, parts_.objects.set_finalizer(context.within(kReportDeadline, parts_.clock), memory.newest, false));
   memory.newest = std::move(object);
   return kube::Outcome{};
+}
+
+/// What this process remembers of its own term gets older than what the leader writes.
+void Reconciler::stand_by(const ClusterKey& key) {
+  parts_.timelines.forget(key);
+  parts_.metrics.forget(key);
 }
 
 void Reconciler::forget(const ClusterKey& key) {

@@ -102,6 +102,7 @@ class Reconciler {
   [[nodiscard]] Result<kube::Outcome> hold(const Context& context, const ClusterKey& key, Memory& memory,
                                            std::string_view reason, const Error& error);
   [[nodiscard]] Result<kube::Outcome> finish(const Context& context, const ClusterKey& key, Memory& memory);
+  void stand_by(const ClusterKey& key);
   void forget(const ClusterKey& key);
 
   Parts parts_;

@@ -397,6 +397,30 @@ TEST_F(ReconcileTest, TheWriteThatEndsAFailoverTellsIt) {
   EXPECT_EQ(told["startedAt"], "2026-01-01T00:00:00.000Z");
 }
 
+TEST_F(ReconcileTest, AStandbyHasNothingToSayOfAClusterThatItLed) {
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_TRUE(metrics_.text().contains("cluster=\"shop\""));
+  lease_.is_held = false;
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_FALSE(metrics_.text().contains("cluster=\"shop\""));
+}
+
+TEST_F(ReconcileTest, AnEarlierTermsFailoverIsNotToldOverALaterOne) {
+  const engine::Recorded quiet = lost_acker_record();
+  engine::Recorded begun = quiet;
+  begun.failover = engine::FailoverRecord{.id = "shop-2", .old_primary = *quiet.current_primary};
+  timelines_.record_written(kShop, quiet, begun, std::nullopt, clock_.wall(), clock_.wall());
+  timelines_.record_written(kShop, begun, quiet, std::nullopt, clock_.wall(), clock_.wall());
+  ASSERT_FALSE(timelines_.of(kShop).finished_at.empty());
+  // Another leader saw another failover meanwhile.
+  put_record(quiet);
+  server_.stored["status"]["lastFailover"] = {{"id", "shop-5"}};
+  cached_ = server_.stored;
+  lease_.current = 2;
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.stored["status"]["lastFailover"]["id"], "shop-5");
+}
+
 TEST_F(ReconcileTest, ALostRaceIsDecidedAnewOnWhatTheWinnerWrote) {
   Json status = Json::object();
   put_recorded(status, engine::Recorded{.epoch = Epoch(0), .revision = Revision(40)}, api::Names("shop"));
