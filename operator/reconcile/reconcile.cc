@@ -161,9 +161,10 @@ Result<Reconciler::Pass> Reconciler::settle(const Context& context, const Cluste
                                             const api::Cluster& cluster) {
   const engine::Spec spec = spec_of(cluster);
   Pass pass;
+  bool decided = false;
+  Result<void> written;
   for (int round = 0; round < kMaxRecords; ++round) {
     TRY(recorded, recorded_of(memory.newest.value("status", Json()), cluster.names()));
-    Result<void> written;
     if (memory.term != parts_.lease.term()) {
       written = claim_term(context, key, memory, recorded);
     } else {
@@ -171,6 +172,7 @@ Result<Reconciler::Pass> Reconciler::settle(const Context& context, const Cluste
       pass.recorded = std::move(recorded);
       pass.observed = observe(cluster, gather(key, cluster.names()), now);
       pass.decision = engine::decide(spec, pass.recorded, pass.observed, now);
+      decided = true;
       pass.settled = !pass.decision.record;
       if (pass.settled) return pass;
       written = record(context, key, memory, cluster, pass);
@@ -178,6 +180,9 @@ Result<Reconciler::Pass> Reconciler::settle(const Context& context, const Cluste
     // A lost race is decided anew, on what the winner wrote.
     if (!written && written.error().kind != ErrorKind::kConflict) return std::unexpected(std::move(written).error());
   }
+  // Somebody writes all the time: what was decided, if anything was, was decided on what holds no more.
+  if (!written) return std::unexpected(std::move(written).error());
+  if (!decided) return fail(ErrorKind::kConflict, "the last of {} tries took the record over", kMaxRecords);
   return pass;
 }
 

@@ -37,7 +37,9 @@ class FakeServer final : public ClusterPort {
   }
   Result<Object> write_status(const Context&, const Object& cluster) override {
     if (away) return fail(ErrorKind::kRetry, "no connection");
-    if (kube::metadata_text(cluster, "resourceVersion") != kube::metadata_text(stored, "resourceVersion")) {
+    const bool outdated =
+        kube::metadata_text(cluster, "resourceVersion") != kube::metadata_text(stored, "resourceVersion");
+    if (outdated || races_to_lose-- > 0) {
       ++conflicts;
       return fail(ErrorKind::kConflict, "the object has been modified");
     }
@@ -71,6 +73,7 @@ class FakeServer final : public ClusterPort {
   int writes = 0;
   int conflicts = 0;
   bool away = false;
+  int races_to_lose = 0;
   std::string pruned;  ///< A field of the status that the server's schema does not have.
   std::function<void()> after_write;
 };
@@ -428,6 +431,21 @@ TEST_F(ReconcileTest, ALostRaceIsDecidedAnewOnWhatTheWinnerWrote) {
   ASSERT_TRUE(reconcile().has_value());
   EXPECT_EQ(server_.conflicts, 1);
   EXPECT_EQ(stored_record().revision, Revision(41));
+}
+
+TEST_F(ReconcileTest, NothingIsDoneOnADecisionThatWasNeverMade) {
+  server_.stored["metadata"]["annotations"] = {{"mysql.baton.dev/force-failover", "shop-0"}};
+  put_record(lost_acker_record());
+  for (const int races : {1000, 7}) {  // All of them; all but the last, in which the term is claimed.
+    server_.races_to_lose = races;
+    const auto outcome = reconcile();
+    ASSERT_FALSE(outcome.has_value()) << races;
+    EXPECT_EQ(outcome.error().kind, ErrorKind::kConflict);
+    EXPECT_EQ(objects_.times_brought, 0) << "no member is scaled away";
+    EXPECT_TRUE(server_.stored["metadata"]["annotations"].contains("mysql.baton.dev/force-failover"));
+    EXPECT_TRUE(steps_.plans.empty());
+  }
+  EXPECT_EQ(server_.conflicts, 8 + 7);
 }
 
 TEST_F(ReconcileTest, AStaleCacheIsNotDecidedUpon) {
