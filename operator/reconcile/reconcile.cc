@@ -18,6 +18,8 @@ constexpr Duration kReportPauseInFailover = std::chrono::seconds(1);
 constexpr Duration kApiRest = std::chrono::seconds(3);
 constexpr Duration kRecordDeadline = std::chrono::seconds(3);
 constexpr Duration kReportDeadline = std::chrono::seconds(2);
+/// Two small reads, which take milliseconds from an API server that is well.
+constexpr Duration kCredentialsDeadlineInFailover = std::chrono::milliseconds(500);
 constexpr Duration kObjectsDeadline = std::chrono::seconds(5);
 constexpr Duration kObstacleRetry = std::chrono::seconds(2);
 /// While a failover runs, objects wait as well, but no longer than this: what holds it up may be a setting that a
@@ -73,27 +75,24 @@ Result<kube::Outcome> Reconciler::reconcile(const Context& context, const Cluste
   if (!cluster) return hold(context, key, memory, "InvalidSpec", cluster.error());
 
   parts_.links.want(key, sidecars_of(key, gather(key, cluster->names())));
-  if (parts_.clock.now() >= memory.api_rest_until) {
-    parts_.objects.refresh_credentials(context.within(kReportDeadline, parts_.clock), *cluster);
+  if (!parts_.lease.held()) {
+    refresh_credentials(context, memory, *cluster, kReportDeadline);
+    return kube::Outcome{.again_after = kResync};
   }
-  if (!parts_.lease.held()) return kube::Outcome{.again_after = kResync};
 
   auto pass = settle(context, key, memory, *cluster);
+  if (pass && pass->settled) submit(key, *cluster, *pass);
+  // Only now: it may take as long as a slow API server lets it. The next decision of a failover waits for it too, and a
+  // record that an API server without an answer kept waiting is tried again before anything else is asked.
+  const bool hurried = pass && in_failover(pass->recorded, pass->decision);
+  if (pass || !unanswered(pass.error())) {
+    refresh_credentials(context, memory, *cluster, hurried ? kCredentialsDeadlineInFailover : kReportDeadline);
+  }
   if (!pass && pass.error().kind == ErrorKind::kCorrupt)
     return hold(context, key, memory, "RecordUnreadable", pass.error());
   if (!pass) return std::unexpected(std::move(pass).error());
   parts_.metrics.decided(key, pass->recorded, pass->observed, pass->decision);
-  Duration again = kResync;
-  if (pass->settled) {
-    parts_.steps.submit(key, {.epoch = pass->recorded.epoch,
-                              .revision = pass->recorded.revision,
-                              .members = plan_members(key, pass->observed),
-                              .database = cluster->spec.bootstrap.database,
-                              .user = cluster->spec.bootstrap.user,
-                              .steps = pass->decision.steps});
-  } else {
-    again = Duration::zero();
-  }
+  Duration again = pass->settled ? kResync : Duration::zero();
   announce(key, memory, pass->decision);
   take_back_force(context, key, memory, *cluster, *pass);
   tend_objects(context, memory, *cluster, *pass);
@@ -105,6 +104,21 @@ Result<kube::Outcome> Reconciler::reconcile(const Context& context, const Cluste
   }
   parts_.metrics.reconciled(key, parts_.clock.now() - began);
   return kube::Outcome{.again_after = again};
+}
+
+void Reconciler::submit(const ClusterKey& key, const api::Cluster& cluster, const Pass& pass) {
+  parts_.steps.submit(key, {.epoch = pass.recorded.epoch,
+                            .revision = pass.recorded.revision,
+                            .members = plan_members(key, pass.observed),
+                            .database = cluster.spec.bootstrap.database,
+                            .user = cluster.spec.bootstrap.user,
+                            .steps = pass.decision.steps});
+}
+
+void Reconciler::refresh_credentials(const Context& context, const Memory& memory, const api::Cluster& cluster,
+                                     Duration limit) {
+  if (parts_.clock.now() < memory.api_rest_until) return;
+  parts_.objects.refresh_credentials(context.within(limit, parts_.clock), cluster);
 }
 
 Reconciler::Memory& Reconciler::memory_of(const ClusterKey& key) {

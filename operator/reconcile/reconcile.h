@@ -77,6 +77,8 @@ class Reconciler {
     bool settled = false;  ///< The decision needs no record that is not written.
   };
 
+  void submit(const ClusterKey& key, const api::Cluster& cluster, const Pass& pass);
+  void refresh_credentials(const Context& context, const Memory& memory, const api::Cluster& cluster, Duration limit);
   [[nodiscard]] Memory& memory_of(const ClusterKey& key);
   static void take_cached(Memory& memory, const Object& cached);
   [[nodiscard]] static Result<api::Cluster> parse(Memory& memory);

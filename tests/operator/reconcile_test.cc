@@ -102,7 +102,10 @@ class FakeSteps final : public StepsPort {
 
 class FakeObjects final : public ObjectsPort {
  public:
-  void refresh_credentials(const Context&, const api::Cluster&) override {}
+  void refresh_credentials(const Context& context, const api::Cluster&) override {
+    credentials_deadline = context.deadline;
+    if (while_refreshing) while_refreshing();
+  }
   std::vector<engine::Finding> bring(const Context&, const api::Cluster&, int members, bool services_too) override {
     ++times_brought;
     members_brought = members;
@@ -114,6 +117,8 @@ class FakeObjects final : public ObjectsPort {
     return cluster;
   }
   void forget(const ClusterKey&) override {}
+  std::function<void()> while_refreshing;
+  Instant credentials_deadline;
   bool finalizer = false;
   int times_brought = 0;
   int members_brought = 0;
@@ -266,6 +271,20 @@ TEST_F(ReconcileTest, TheRecordIsDurableBeforeItsOrderIsGiven) {
   EXPECT_EQ(plan.revision, stored_record().revision);
   ASSERT_EQ(plan.steps.size(), 1U);
   EXPECT_EQ(engine::name_of(plan.steps.front()), "Initialize");
+}
+
+TEST_F(ReconcileTest, ASlowReadOfSecretsHoldsUpNoDecision) {
+  hear_empty_member();
+  std::size_t plans_before = 0;
+  objects_.while_refreshing = [&] { plans_before = steps_.plans.size(); };
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(plans_before, 1U);
+  EXPECT_EQ(objects_.credentials_deadline, clock_.now() + seconds(2));
+  begin_opening();
+  hear_closed_primary();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(plans_before, 2U);
+  EXPECT_EQ(objects_.credentials_deadline, clock_.now() + std::chrono::milliseconds(500));
 }
 
 TEST_F(ReconcileTest, ALeaseThatIsLostBetweenTwoRecordsEndsTheLook) {
