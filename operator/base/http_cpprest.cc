@@ -139,6 +139,18 @@ Error error_of(const std::exception_ptr& thrown, const std::string& server) {
   }
 }
 
+/// cpprestsdk gives a URL's host to the resolver as it is written, and none knows an IPv6 address in brackets. It takes
+/// one without them as well, as long as a port follows.
+std::string without_brackets(std::string url) {
+  const auto begin = url.find("://[");
+  const auto end = url.find(']');
+  if (begin == std::string::npos || end == std::string::npos) return url;
+  const std::string_view port = url.starts_with("https:") ? ":443" : ":80";
+  url.replace(end, 1, url.substr(end + 1).starts_with(':') ? "" : port);
+  url.erase(begin + 3, 1);
+  return url;
+}
+
 void follow(const std::shared_ptr<Exchange>& exchange, const std::string& server,
             pplx::task<http::http_response> head) {
   head.then([exchange, server](pplx::task<http::http_response> arrived) {
@@ -262,7 +274,7 @@ class HttpCpprest::Client {
       config.set_timeout(options_->idle_timeout);  // Begins anew with each piece that arrives.
       config.set_max_redirects(0);
       config.set_ssl_context_callback([options = options_](boost::asio::ssl::context& tls) { prepare(*options, tls); });
-      client_.emplace(web::uri(options_->base_url), config);
+      client_.emplace(web::uri(without_brackets(options_->base_url)), config);
     }
     return *client_;
   }

@@ -482,6 +482,24 @@ TEST_F(HttpTest, PlainHttpToo) {
   EXPECT_EQ(client.send(context(), {.path_and_query = "/metrics"})->body, "/metrics|");
 }
 
+TEST(HttpListenerTest, ByDefaultBothFamiliesAreServed) {
+  // IPv4 alone where there is no IPv6.
+  const Fd probe(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in6 loopback{};
+  loopback.sin6_family = AF_INET6;
+  loopback.sin6_addr = in6addr_loopback;
+  const bool six = ::bind(probe.get(), reinterpret_cast<const sockaddr*>(&loopback), sizeof(loopback)) == 0;
+  const auto listener = *HttpListener::start(
+      {}, [](const std::stop_token&, const HttpRequest&) { return HttpResponse{.body = "here"}; }, Logger());
+  for (const char* host : {"127.0.0.1", "[::1]"}) {
+    if (!six && std::string_view(host) == "[::1]") continue;
+    HttpCpprest client({.base_url = std::format("http://{}:{}", host, listener->port())}, kClock);
+    const auto answer = client.send({.deadline = kClock.now() + seconds(5)}, {});
+    ASSERT_TRUE(answer) << host << ": " << answer.error().what;
+    EXPECT_EQ(answer->body, "here");
+  }
+}
+
 TEST_F(HttpTest, TakenPortIsRetryAndBadAddressIsTerminal) {
   serve(&echo);
   auto options = options_;
