@@ -165,7 +165,7 @@ Result<void> OperatorProcess::run(const std::stop_token& stop) {
                              for (const ClusterKey& key : p.watches.all()) p.queue.add(key);
                            });
   const KubeLease lease(leader);
-  reconcile::KubeClusterPort cluster(p.client, p.watches.clusters(), p.watches.services());
+  reconcile::KubeClusterPort cluster(p.client, p.watches.services());
   reconcile::Applier objects(
       p.client, p.clock, p.events, {p.config.sidecar_image, p.config.sidecar_pull_policy},
       {.pods = p.watches.pods(), .services = p.watches.services(), .stateful_sets = p.watches.stateful_sets()});

@@ -30,12 +30,14 @@ struct WorkerLimits {
 template <class Key>
 using Reconcile = std::function<Result<Outcome>(const Context& context, const Key& key)>;
 
-/// Takes keys and reconciles them until stopped. Errors are logged here, once.
+/// Takes keys and reconciles them until stopped. Errors are logged here, once; the key is the log's field "cluster", as
+/// everywhere.
 template <class Key>
 void run_worker(const std::stop_token& stop, WorkQueue<Key>& queue, const Clock& clock, const Logger& log,
                 WorkerLimits limits, const Reconcile<Key>& reconcile) {
   while (auto claim = queue.take(stop)) {
-    const Context context{stop, clock.now() + limits.reconcile, log.with({{"key", std::format("{}", claim->key())}})};
+    const Context context{stop, clock.now() + limits.reconcile,
+                          log.with({{"cluster", std::format("{}", claim->key())}})};
     const auto outcome = reconcile(context, claim->key());
     if (outcome) {
       claim->succeeded(outcome->again_after);

@@ -16,8 +16,8 @@ const kube::ResourceType& cluster_type() {
   return kType;
 }
 
-KubeClusterPort::KubeClusterPort(kube::KubeClient& client, Lookup clusters, Lookup services)
-    : client_(client), clusters_(std::move(clusters)), services_(std::move(services)) {}
+KubeClusterPort::KubeClusterPort(kube::KubeClient& client, Lookup services)
+    : client_(client), services_(std::move(services)) {}
 
 Result<Object> KubeClusterPort::read(const Context& context, const ClusterKey& key) {
   return client_.get(context, cluster_type(), key);

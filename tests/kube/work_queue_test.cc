@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -214,6 +216,30 @@ TEST(WorkQueueTest, StopEndsAWait) {
   std::stop_source stop;
   std::jthread stopper([&] { stop.request_stop(); });
   EXPECT_FALSE(queue.take(stop.get_token()));
+}
+
+TEST(ControllerTest, TheLogNamesTheCluster) {
+  const SystemClock clock;
+  WorkQueue<int> queue(clock);
+  std::mutex mutex;
+  std::condition_variable told;
+  std::vector<std::string> lines;
+  const auto log = Logger::to_function(
+      [&](std::string_view line) {
+        {
+          const std::scoped_lock lock(mutex);
+          lines.emplace_back(line);
+        }
+        told.notify_all();
+      },
+      LogLevel::kInfo);
+  Controller<int> controller(
+      queue, clock, log, 1, {.reconcile = seconds(5), .resync = seconds(10)},
+      [](const Context&, const int&) -> Result<Outcome> { return fail(ErrorKind::kTerminal, "wrong"); });
+  queue.add(7);
+  std::unique_lock lock(mutex);
+  ASSERT_TRUE(told.wait_for(lock, seconds(10), [&] { return !lines.empty(); }));
+  EXPECT_EQ(nlohmann::json::parse(lines.front())["cluster"], "7");
 }
 
 TEST(ControllerTest, ATerminalErrorIsLookedAtAgainAfterTheResyncInterval) {

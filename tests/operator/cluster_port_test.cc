@@ -30,8 +30,7 @@ class ClusterPortTest : public ::testing::Test {
   test::FakeApiServer server_;
   kube::KubeClient client_{server_, server_};
   kube::ObjectPtr cached_;
-  KubeClusterPort port_{client_, [](const kube::ObjectKey&) { return nullptr; },
-                        [this](const kube::ObjectKey&) { return cached_; }};
+  KubeClusterPort port_{client_, [this](const kube::ObjectKey&) { return cached_; }};
 };
 
 TEST_F(ClusterPortTest, AnOlderEpochDoesNotMoveTheEndpoint) {
