@@ -55,8 +55,7 @@ class KubeLease final : public LeasePort {
  public:
   explicit KubeLease(const kube::LeaderLease& lease) : lease_(lease) {}
   [[nodiscard]] bool held() const override { return lease_.is_leader(); }
-  /// A lease that was lost and won back with nobody in between is the same term: nobody else wrote.
-  [[nodiscard]] std::int64_t term() const override { return lease_.transitions() + 1; }
+  [[nodiscard]] std::int64_t term() const override { return lease_.term(); }
 
  private:
   const kube::LeaderLease& lease_;
@@ -166,7 +165,7 @@ Result<void> OperatorProcess::run(const std::stop_token& stop) {
                              for (const ClusterKey& key : p.watches.all()) p.queue.add(key);
                            });
   const KubeLease lease(leader);
-  reconcile::KubeClusterPort cluster(p.client, p.watches.clusters(), p.watches.services());
+  reconcile::KubeClusterPort cluster(p.client, p.watches.services());
   reconcile::Applier objects(
       p.client, p.clock, p.events, {p.config.sidecar_image, p.config.sidecar_pull_policy},
       {.pods = p.watches.pods(), .services = p.watches.services(), .stateful_sets = p.watches.stateful_sets()});
@@ -192,7 +191,7 @@ Result<void> OperatorProcess::run(const std::stop_token& stop) {
                                     .clock = p.clock,
                                     .closed = [&sidecars](const ClusterKey& key) { sidecars.forget(key); }});
   kube::Controller<ClusterKey> controller(
-      p.queue, p.clock, p.log, p.config.workers, kReconcileLimit,
+      p.queue, p.clock, p.log, p.config.workers, {.reconcile = kReconcileLimit, .resync = reconcile::kResync},
       [&reconciler](const Context& context, const ClusterKey& key) { return reconciler.reconcile(context, key); });
   p.log.info("operator runs", {{"version", BATON_VERSION}, {"identity", p.identity}});
   wait_for(stop);

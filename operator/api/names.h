@@ -23,9 +23,8 @@ inline constexpr std::string_view kEndpointFieldManager = "baton-endpoint";
 
 /// On every object of a cluster and on its pods: the cluster's name.
 inline constexpr std::string_view kClusterLabel = "mysql.baton.dev/cluster";
-/// On pods, set by the operator: kPrimaryRole or kReplicaRole. The replicas Service selects by it.
+/// On pods, set by the operator: "primary" or kReplicaRole. The replicas Service selects by it.
 inline constexpr std::string_view kRoleLabel = "mysql.baton.dev/role";
-inline constexpr std::string_view kPrimaryRole = "primary";
 inline constexpr std::string_view kReplicaRole = "replica";
 /// On pods, set by the StatefulSet controller: the pod's name. The primary Service selects by it.
 inline constexpr std::string_view kPodNameLabel = "statefulset.kubernetes.io/pod-name";

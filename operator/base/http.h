@@ -39,7 +39,8 @@ class HttpPort {
 
   /// Sends a request and waits for the whole response. A response of any status is a value. Fails with kRetry (no
   /// connection, connection lost: whether the server acted is unknown), kCancelled (stop or deadline; effect unknown),
-  /// kDenied (the peer's certificate is not the expected one), kTerminal (our own settings are unusable).
+  /// kDenied (the peer's certificate is not the expected one), kCorrupt (it sends more than is believed), kTerminal
+  /// (our own settings are unusable).
   virtual Result<HttpResponse> send(const Context& context, HttpRequest request) = 0;
 
   /// Sends a request and hands each line of the response to on_line as it arrives, on the calling thread, without the

@@ -36,12 +36,16 @@ struct UnusableSettings : std::runtime_error {
 /// One request on its way. Filled by threads of cpprestsdk's pool, waited for by the caller; outlives whoever goes
 /// first, since a caller does not wait for a cancelled request to end.
 struct Exchange {
+  explicit Exchange(std::size_t max_size) : limit(max_size) {}
+
+  const std::size_t limit;
   std::mutex mutex;
   std::condition_variable_any changed;
   bool sent = false;  // Headers of the request are written: there is a connection.
   int status = 0;     // 0 until the response's head is there.
   HttpHeaders headers;
   std::string received;  // Body bytes that the caller has not taken yet.
+  bool overrun = false;  // There were more than `limit`; nothing is taken any more.
   bool ended = false;
   std::optional<Error> failure;  // With ended.
 
@@ -102,7 +106,10 @@ class BodySink final : public streams::details::streambuf_state_manager<std::uin
 
  private:
   void append(const std::uint8_t* bytes, size_t count) {
-    exchange_->update([&] { exchange_->received.append(bytes, bytes + count); });
+    exchange_->update([&] {
+      exchange_->overrun = exchange_->overrun || count > exchange_->limit - exchange_->received.size();
+      if (!exchange_->overrun) exchange_->received.append(bytes, bytes + count);
+    });
   }
   std::shared_ptr<Exchange> exchange_;
 };
@@ -130,6 +137,18 @@ Error error_of(const std::exception_ptr& thrown, const std::string& server) {
   } catch (...) {
     return {ErrorKind::kRetry, std::format("talking to {}: unknown failure", server)};
   }
+}
+
+/// cpprestsdk gives a URL's host to the resolver as it is written, and none knows an IPv6 address in brackets. It takes
+/// one without them as well, as long as a port follows.
+std::string without_brackets(std::string url) {
+  const auto begin = url.find("://[");
+  const auto end = url.find(']');
+  if (begin == std::string::npos || end == std::string::npos) return url;
+  const std::string_view port = url.starts_with("https:") ? ":443" : ":80";
+  url.replace(end, 1, url.substr(end + 1).starts_with(':') ? "" : port);
+  url.erase(begin + 3, 1);
+  return url;
 }
 
 void follow(const std::shared_ptr<Exchange>& exchange, const std::string& server,
@@ -189,7 +208,7 @@ class HttpCpprest::Client {
       : options_(std::make_shared<const HttpClientOptions>(std::move(options))), clock_(clock) {}
 
   Result<std::shared_ptr<Exchange>> start(const HttpRequest& request, const pplx::cancellation_token& cancel) {
-    auto exchange = std::make_shared<Exchange>();
+    auto exchange = std::make_shared<Exchange>(options_->max_size);
     try {
       http::http_request message(request.method);
       message.set_request_uri(web::uri(request.path_and_query));
@@ -218,6 +237,7 @@ class HttpCpprest::Client {
   Result<void> wait(const Context& context, Exchange& exchange, std::unique_lock<std::mutex>& lock, Instant connect_by,
                     const std::function<bool()>& ready) const {
     for (;;) {
+      if (exchange.overrun) return too_much("a response");
       if (ready() || exchange.ended) return {};
       const Instant now = clock_.now();
       if (context.stop.stop_requested()) return fail(ErrorKind::kCancelled, "stopped while talking to {}", server());
@@ -231,9 +251,16 @@ class HttpCpprest::Client {
       const auto slice = std::min<Duration>(until - now, std::chrono::minutes(1));
       const bool sent = exchange.sent;
       exchange.changed.wait_for(lock, context.stop, slice,
-                                [&] { return ready() || exchange.ended || exchange.sent != sent; });
+                                [&] { return exchange.overrun || ready() || exchange.ended || exchange.sent != sent; });
     }
   }
+
+  /// The server sends what nobody who means well sends. `what`: "a response", "a line".
+  [[nodiscard]] std::unexpected<Error> too_much(std::string_view what) const {
+    return fail(ErrorKind::kCorrupt, "{} sends {} of more than {} bytes and is not listened to any further", server(),
+                what, options_->max_size);
+  }
+  [[nodiscard]] std::size_t max_size() const { return options_->max_size; }
 
   [[nodiscard]] Instant connect_by() const { return clock_.now() + options_->connect_timeout; }
   [[nodiscard]] const std::string& server() const { return options_->base_url; }
@@ -247,7 +274,7 @@ class HttpCpprest::Client {
       config.set_timeout(options_->idle_timeout);  // Begins anew with each piece that arrives.
       config.set_max_redirects(0);
       config.set_ssl_context_callback([options = options_](boost::asio::ssl::context& tls) { prepare(*options, tls); });
-      client_.emplace(web::uri(options_->base_url), config);
+      client_.emplace(web::uri(without_brackets(options_->base_url)), config);
     }
     return *client_;
   }
@@ -323,25 +350,32 @@ namespace {
 /// Cuts what arrives into lines, whatever pieces it arrives in.
 class LineCutter {
  public:
-  /// False when on_line wants no more.
-  bool feed(std::string_view bytes, const std::function<bool(std::string_view)>& on_line) {
+  enum class Then : std::uint8_t {
+    kGoOn,
+    kEnough,   ///< on_line wants no more.
+    kTooLong,  ///< A line has more bytes than any may have.
+  };
+
+  explicit LineCutter(std::size_t max_size) : max_size_(max_size) {}
+
+  Then feed(std::string_view bytes, const std::function<bool(std::string_view)>& on_line) {
     while (!bytes.empty()) {
       const auto end = bytes.find('\n');
-      if (end == std::string_view::npos) {
-        begun_ += bytes;
-        return true;
-      }
-      begun_ += bytes.substr(0, end);
+      const auto part = bytes.substr(0, end);
+      if (part.size() > max_size_ - begun_.size()) return Then::kTooLong;
+      begun_ += part;
+      if (end == std::string_view::npos) break;
       bytes.remove_prefix(end + 1);
       if (begun_.ends_with('\r')) begun_.pop_back();
       const std::string line = std::exchange(begun_, {});
-      if (!on_line(line)) return false;
+      if (!on_line(line)) return Then::kEnough;
     }
-    return true;
+    return Then::kGoOn;
   }
 
  private:
-  std::string begun_;
+  std::size_t max_size_;
+  std::string begun_;  // Never longer than that.
 };
 
 Error refusal(int status, std::string_view server, std::string_view body) {
@@ -358,7 +392,7 @@ Result<void> HttpCpprest::stream_lines(const Context& context, HttpRequest reque
   CancelOnExit cancel;
   const Instant connect_by = client_->connect_by();
   TRY(exchange, client_->start(request, cancel.token()));
-  LineCutter cutter;
+  LineCutter cutter(client_->max_size());
   for (;;) {
     std::unique_lock lock(exchange->mutex);
     const auto has_lines = [&] { return exchange->status / 100 == 2 && !exchange->received.empty(); };
@@ -367,7 +401,9 @@ Result<void> HttpCpprest::stream_lines(const Context& context, HttpRequest reque
     const bool ended = exchange->ended;
     lock.unlock();
     if (!waited) return waited;
-    if (!cutter.feed(bytes, on_line)) return {};
+    const auto then = cutter.feed(bytes, on_line);
+    if (then == LineCutter::Then::kTooLong) return client_->too_much("a line");
+    if (then == LineCutter::Then::kEnough) return {};
     if (!ended || !bytes.empty()) continue;
     cancel.disarm();
     if (exchange->failure) return std::unexpected(*exchange->failure);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +23,10 @@ struct HttpClientOptions {
   std::function<std::string()> token = {};
   Duration connect_timeout = std::chrono::seconds(2);  ///< Until the request is on its way: TCP, TLS, sending.
   Duration idle_timeout = std::chrono::seconds(30);    ///< Longest silence of the server, in send and stream_lines.
+  /// Most bytes of one response that are kept: the whole body in send; in stream_lines a line, and what has arrived
+  /// while on_line was busy. A server that sends more is not listened to any further. (cpprestsdk itself holds one
+  /// chunk of a chunked response whole, however long; only idle_timeout and the deadline bound that.)
+  std::size_t max_size = std::size_t{32} << 20;
 };
 
 /// HttpPort over cpprestsdk. Connections are kept alive and reused. Blocks the calling thread only.

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "operator/base/http.h"
+#include "operator/base/sockets.h"
 
 namespace baton {
 
@@ -40,9 +41,9 @@ using HttpReply = std::variant<HttpResponse, LineStream>;
 using HttpHandler = std::function<HttpReply(const std::stop_token& stop, const HttpRequest& request)>;
 
 struct HttpListenerOptions {
-  std::string address = "0.0.0.0";    ///< IPv4 or IPv6 address.
-  std::uint16_t port = 0;             ///< 0: any free one, see HttpListener::port().
-  std::string certificate_file = {};  ///< PEM chain and key. Both empty: plain HTTP.
+  std::string address = kEveryAddress;  ///< IPv4 or IPv6 address.
+  std::uint16_t port = 0;               ///< 0: any free one, see HttpListener::port().
+  std::string certificate_file = {};    ///< PEM chain and key. Both empty: plain HTTP.
   std::string key_file = {};
   std::size_t max_body = std::size_t{64} << 10;        ///< Bytes; a longer body is answered with 413.
   std::size_t max_connections = 128;                   ///< Further ones are closed at once.

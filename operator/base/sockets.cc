@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <expected>
 
 namespace baton {
 
@@ -16,6 +17,23 @@ void WakeEvent::lower() const {
   eventfd_t ignored = 0;
   ::eventfd_read(fd_.get(), &ignored);
 }
+
+namespace {
+
+/// A socket that listens there, or errno.
+std::expected<Fd, int> listen_on(const sockaddr* address, socklen_t size) {
+  Fd fd(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int on = 1;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (address->sa_family == AF_INET6) {
+    const int off = 0;  // "::" is meant to be IPv4 too, whatever net.ipv6.bindv6only says.
+    ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+  }
+  if (!fd || ::bind(fd.get(), address, size) != 0 || ::listen(fd.get(), SOMAXCONN) != 0) return std::unexpected(errno);
+  return fd;
+}
+
+}  // namespace
 
 Result<Fd> open_port(const std::string& address, std::uint16_t port) {
   sockaddr_in6 six{};
@@ -27,15 +45,13 @@ Result<Fd> open_port(const std::string& address, std::uint16_t port) {
   six.sin6_family = AF_INET6;
   four.sin_family = AF_INET;
   six.sin6_port = four.sin_port = htons(port);
-  Fd fd(::socket(is_six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int on = 1;
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   const auto* generic = is_six ? reinterpret_cast<const sockaddr*>(&six) : reinterpret_cast<const sockaddr*>(&four);
   const auto size = static_cast<socklen_t>(is_six ? sizeof(six) : sizeof(four));
-  if (::bind(fd.get(), generic, size) != 0 || ::listen(fd.get(), SOMAXCONN) != 0) {
-    return fail(ErrorKind::kRetry, "cannot listen on {} port {}: {}", address, port, std::strerror(errno));
-  }
-  return fd;
+  auto fd = listen_on(generic, size);
+  if (fd) return *std::move(fd);
+  const bool no_six = fd.error() == EAFNOSUPPORT || fd.error() == EADDRNOTAVAIL;
+  if (address == kEveryAddress && no_six) return open_port("0.0.0.0", port);
+  return fail(ErrorKind::kRetry, "cannot listen on {} port {}: {}", address, port, std::strerror(fd.error()));
 }
 
 std::uint16_t port_of(const Fd& fd) {

@@ -32,8 +32,8 @@ inline constexpr const char* kAppPasswordFile = "app-password";
 /// The content that <name>-baton should have. What `existing` holds is kept; what is missing, unreadable or near its
 /// end is made (so this function is not pure: keys and passwords are random). The CA is kept as long as it can be read
 /// and has not ended; with a new CA all certificates are new. A password found in `existing_app` (Secret <name>-app,
-/// made by a person or left over) becomes the application's if <name>-baton has none. Keys that Baton does not know are
-/// dropped. Errors: those of certificates.h.
+/// left over, or made by a person who put the cluster's label on it) becomes the application's if <name>-baton has
+/// none. Keys that Baton does not know are dropped. Errors: those of certificates.h.
 [[nodiscard]] Result<SecretData> baton_secret_data(const api::Cluster& cluster, const SecretData& existing,
                                                    const SecretData& existing_app, std::chrono::sys_seconds now);
 

@@ -16,17 +16,28 @@ struct Outcome {
   std::optional<Duration> again_after = {};
 };
 
+/// How long a worker may take, and when it looks again.
+struct WorkerLimits {
+  Duration reconcile;  ///< Bounds one reconcile.
+  /// When a key is looked at again whose reconcile failed with kTerminal. Whatever changes may change without a word to
+  /// us: a right that was missing is given, a quota is raised, a schema is replaced.
+  Duration resync;
+};
+
 /// Brings the world nearer to what is wanted for a key. Never learns what woke it. A value: done, again after that
-/// time. kTerminal: nothing to try until something changes. Any other error: again, later with each failure in a row.
+/// time. kTerminal: nothing to try until something changes; again after the resync interval, at the latest. Any other
+/// error: again, later with each failure in a row.
 template <class Key>
 using Reconcile = std::function<Result<Outcome>(const Context& context, const Key& key)>;
 
-/// Takes keys and reconciles them until stopped. Errors are logged here, once.
+/// Takes keys and reconciles them until stopped. Errors are logged here, once; the key is the log's field "cluster", as
+/// everywhere.
 template <class Key>
 void run_worker(const std::stop_token& stop, WorkQueue<Key>& queue, const Clock& clock, const Logger& log,
-                Duration limit, const Reconcile<Key>& reconcile) {
+                WorkerLimits limits, const Reconcile<Key>& reconcile) {
   while (auto claim = queue.take(stop)) {
-    const Context context{stop, clock.now() + limit, log.with({{"key", std::format("{}", claim->key())}})};
+    const Context context{stop, clock.now() + limits.reconcile,
+                          log.with({{"cluster", std::format("{}", claim->key())}})};
     const auto outcome = reconcile(context, claim->key());
     if (outcome) {
       claim->succeeded(outcome->again_after);
@@ -35,7 +46,7 @@ void run_worker(const std::stop_token& stop, WorkQueue<Key>& queue, const Clock&
     const auto& error = outcome.error();
     if (error.kind == ErrorKind::kTerminal) {
       context.log.error("reconcile failed, waiting for a change", {{"error", error.what}});
-      claim->succeeded(std::nullopt);
+      claim->succeeded(limits.resync);
       continue;
     }
     if (!stop.stop_requested()) {
@@ -49,13 +60,12 @@ void run_worker(const std::stop_token& stop, WorkQueue<Key>& queue, const Clock&
 template <class Key>
 class Controller {
  public:
-  /// `limit` bounds one reconcile.
-  Controller(WorkQueue<Key>& queue, const Clock& clock, Logger log, int workers, Duration limit,
+  Controller(WorkQueue<Key>& queue, const Clock& clock, Logger log, int workers, WorkerLimits limits,
              Reconcile<Key> reconcile)
       : reconcile_(std::move(reconcile)), log_(std::move(log)) {
     for (int i = 0; i < workers; ++i) {
-      threads_.emplace_back([this, &queue, &clock, limit](const std::stop_token& stop) {
-        run_worker<Key>(stop, queue, clock, log_, limit, reconcile_);
+      threads_.emplace_back([this, &queue, &clock, limits](const std::stop_token& stop) {
+        run_worker<Key>(stop, queue, clock, log_, limits, reconcile_);
       });
     }
   }

@@ -80,10 +80,11 @@ void LeaderLease::write(const Context& context) {
     object_ = *std::move(lease);
     return;
   }
-  if (lease.error().kind != ErrorKind::kConflict && !context.stop.stop_requested()) {
+  const bool conflict = lease.error().kind == ErrorKind::kConflict;
+  if (!conflict && !context.stop.stop_requested()) {
     log_.warn("cannot write the lease", {{"error", lease.error().what}});
   }
-  core_.write_failed(clock_.now());
+  core_.write_failed(before, clock_.now(), conflict);
 }
 
 Json LeaderLease::wanted_object(std::string_view holder) const {
@@ -120,6 +121,7 @@ void LeaderLease::release() {
 }
 
 void LeaderLease::publish() {
+  term_ = core_.term();  // First: who sees that we lead sees in which term.
   valid_until_ = core_.valid_until();
   if (core_.record()) transitions_ = core_.record()->transitions;
 }

@@ -35,6 +35,8 @@ class LeaderLease {
   [[nodiscard]] Instant valid_until() const { return valid_until_.load(); }
   /// How often the lease changed hands, as of our last look.
   [[nodiscard]] std::int64_t transitions() const { return transitions_.load(); }
+  /// Raised each time that this process becomes leader; never the same twice. Meaningful while is_leader().
+  [[nodiscard]] std::int64_t term() const { return term_.load(); }
 
  private:
   void run(const std::stop_token& stop);
@@ -55,6 +57,7 @@ class LeaderLease {
   bool reported_ = false;
   std::atomic<Instant> valid_until_ = Instant::min();
   std::atomic<std::int64_t> transitions_ = 0;
+  std::atomic<std::int64_t> term_ = 0;
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::jthread thread_;  // Last.

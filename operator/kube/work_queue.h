@@ -67,10 +67,6 @@ class WorkQueue {
     }
     return std::nullopt;
   }
-  [[nodiscard]] std::size_t ready() const {
-    const std::scoped_lock lock(mutex_);
-    return core_.ready();
-  }
 
  private:
   template <class Do>
@@ -84,7 +80,7 @@ class WorkQueue {
   }
 
   const Clock& clock_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable_any changed_;
   std::uint64_t changes_ = 0;
   WorkQueueCore<Key> core_;

@@ -62,11 +62,6 @@ class WorkQueueCore {
     const auto first = std::ranges::min_element(delayed_, {}, [](const auto& entry) { return entry.second; });
     return first == delayed_.end() ? std::nullopt : std::optional(first->second);
   }
-  [[nodiscard]] std::size_t ready() const { return ready_.size(); }
-  [[nodiscard]] int failures(const Key& key) const {
-    const auto at = failures_.find(key);
-    return at == failures_.end() ? 0 : at->second;
-  }
 
  private:
   void promote(Instant now) {

@@ -15,7 +15,7 @@ namespace baton {
 
 /// What Prometheus may ask. The series of a cluster are made, with 0, when this process first decides about it as the
 /// leader, so that rates begin at the beginning; those of a member when it is first heard after that. They go with the
-/// cluster. A process that leads no more keeps the values of before. Thread-safe.
+/// cluster, or with the lease: a standby has nothing to say of clusters. Thread-safe.
 class Metrics {
  public:
   /// Book and clock must outlive the metrics.

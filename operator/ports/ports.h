@@ -51,7 +51,8 @@ class ClusterPort {
   /// changed since. Gives the resource as it was written.
   virtual Result<Object> remove_annotation(const Context& context, const Object& cluster, std::string_view name) = 0;
   /// One write of the primary Service: selects `pod`, notes `epoch`. Conditional on the Service's resourceVersion and
-  /// on the epoch noted there not being higher; kConflict otherwise. Nothing if it is so already.
+  /// on the epoch noted there not being higher; kConflict otherwise. Nothing if it is so already. kUnsafe: there is a
+  /// Service of that name that is not the cluster's.
   virtual Result<void> move_endpoint(const Context& context, const ClusterKey& key, const std::string& pod,
                                      Epoch epoch) = 0;
   /// Sets the role label of that very pod ("" removes it); kConflict or kNotFound if the pod is another one by now.

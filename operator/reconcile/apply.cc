@@ -11,6 +11,7 @@
 #include "operator/desired/services.h"
 #include "operator/desired/stateful_set.h"
 #include "operator/desired/volume_claims.h"
+#include "operator/reconcile/ownership.h"
 #include "operator/reconcile/pod_facts.h"
 
 namespace baton::reconcile {
@@ -39,9 +40,22 @@ bool holds(const desired::SecretData& data, const desired::SecretData& wanted) {
 
 engine::Finding obstacle(const Error& error) {
   const char* code = "ObjectNotApplied";
-  if (error.kind == ErrorKind::kTerminal || error.kind == ErrorKind::kUnsafe) code = "ObjectRefused";
+  if (error.kind == ErrorKind::kTerminal) code = "ObjectRefused";
+  if (error.kind == ErrorKind::kUnsafe) code = "ObjectNotOurs";
   if (error.kind == ErrorKind::kCancelled) code = kApiServerAway;
   return {.code = code, .member = std::nullopt, .sentence = error.what};
+}
+
+/// The content of a Secret that is ours; nothing if there is none.
+Result<desired::SecretData> data_of(const std::optional<Object>& secret, const api::Cluster& cluster) {
+  if (!secret) return desired::SecretData();
+  TRY_VOID(check_ours(*secret, kube::kSecrets.kind, cluster.name));
+  return desired::secret_data(*secret);
+}
+
+void tell_restored(EventPort& events, const api::Cluster& cluster, std::string_view name) {
+  events.tell(key_of(cluster, cluster.name), true, "SecretRestored",
+              std::format("Secret {} was gone and is written again with what it held", name));
 }
 
 std::chrono::sys_seconds seconds_of(WallTime time) { return std::chrono::floor<std::chrono::seconds>(time); }
@@ -102,7 +116,7 @@ void Applier::refresh_credentials(const Context& context, const api::Cluster& cl
   const Instant now = clock_.now();
   if (now < state.secret_due) return;
   const auto secret = find(context, kube::kSecrets, key_of(cluster, cluster.names().baton_secret()));
-  const bool found = secret && secret->has_value();
+  const bool found = secret && secret->has_value() && check_ours(**secret, kube::kSecrets.kind, cluster.name);
   if (found) {
     if (auto data = desired::secret_data(**secret)) {
       // What somebody took away is still known here and will be written again.
@@ -129,14 +143,18 @@ std::vector<engine::Finding> Applier::bring(const Context& context, const api::C
     // A server that does not answer is not asked for the rest as well.
     return result || result.error().kind != ErrorKind::kCancelled;
   };
-  bool go_on = note(bring_secrets(context, cluster, state));
+  const auto generation = static_cast<std::size_t>(cluster.generation);
+  bool go_on = note(attempt(state.attempts["Secret/*"], generation, {}, Duration::zero(), [&] {
+    return bring_secrets(context, cluster, state).transform([] { return std::string(); });
+  }));
   auto objects = wanted(cluster, members, services_too);
   if (!objects) {
     obstacles.push_back(obstacle(objects.error()));
   } else {
-    for (const Wanted& object : *objects) go_on = go_on && note(apply(context, object, state));
+    for (const Wanted& object : *objects) go_on = go_on && note(apply(context, cluster, object, state));
   }
-  if (go_on) go_on = note(grow_claims(context, cluster, state));
+  const int claims = claims_may_grow(cluster) ? api::kMaxMembers : 0;
+  for (int i = 0; go_on && i < claims; ++i) go_on = note(grow_claim(context, cluster, Ordinal(i), state));
   if (go_on) note(look_at_claims(context, cluster, members, state));
   std::ranges::copy(state.unbound, std::back_inserter(obstacles));
   keep(key, std::move(state));
@@ -156,33 +174,56 @@ Result<std::vector<Applier::Wanted>> Applier::wanted(const api::Cluster& cluster
   }
   std::vector<Wanted> result;
   result.push_back({kube::kConfigMaps, std::move(config_map), nullptr});
-  if (services_too) {
-    result.push_back({kube::kServices, desired::members_service(cluster), &lookups_.services});
-    result.push_back({kube::kServices, desired::primary_service(cluster), &lookups_.services});
-    result.push_back({kube::kServices, desired::replicas_service(cluster), &lookups_.services});
+  for (Object service :
+       {desired::members_service(cluster), desired::primary_service(cluster), desired::replicas_service(cluster)}) {
+    const bool there = lookups_.services(key_of(cluster, kube::metadata_text(service, "name"))) != nullptr;
+    if (services_too || !there) result.push_back({kube::kServices, std::move(service), &lookups_.services});
   }
   result.push_back({kube::kDisruptionBudgets, desired::pod_disruption_budget(cluster), nullptr});
   result.push_back({kube::kStatefulSets, desired::stateful_set(cluster, inputs), &lookups_.stateful_sets});
   return result;
 }
 
-Result<void> Applier::apply(const Context& context, const Wanted& wanted, Known& known) {
+Result<void> Applier::attempt(Attempt& last, std::size_t wanted, const std::string& seen, Duration repeat,
+                              const std::function<Result<std::string>()>& write) const {
+  const Instant now = clock_.now();
+  const bool same = last.wanted == wanted && last.seen == seen;
+  if (same && now < last.due) return last.refusal ? std::unexpected(*last.refusal) : Result<void>();
+  auto written = write();
+  if (written) {
+    last = {.wanted = wanted, .seen = *std::move(written), .due = now + repeat, .failures = 0, .refusal = {}};
+    return {};
+  }
+  if (written.error().kind == ErrorKind::kCancelled) {
+    last = {};  // Nobody refused it.
+  } else {
+    constexpr int kDoublings = 10;  // Beyond, the limit holds anyway.
+    const int failures = same ? last.failures : 0;
+    const Duration pause = std::min(kLongestRetry, kFirstRetry * (1 << std::min(failures, kDoublings)));
+    last = {.wanted = wanted, .seen = seen, .due = now + pause, .failures = failures + 1, .refusal = written.error()};
+  }
+  return std::unexpected(std::move(written).error());
+}
+
+Result<void> Applier::apply(const Context& context, const api::Cluster& cluster, const Wanted& wanted, Known& known) {
   const std::string name = kube::metadata_text(wanted.object, "name");
+  const std::string title = std::format("{} {}", wanted.type.kind, name);
   const kube::ObjectKey key{.space = kube::metadata_text(wanted.object, "namespace"), .name = name};
   const kube::ObjectPtr watched = wanted.watched == nullptr ? nullptr : (*wanted.watched)(key);
   const std::string seen = watched == nullptr ? std::string() : seen_version(*watched);
   const std::size_t hash = std::hash<std::string>{}(wanted.object.dump());
-  Applied& applied = known.applied[wanted.type.kind + "/" + name];
-  const Instant now = clock_.now();
-  const bool recent = applied.at != Instant() && now - applied.at < kRepeat;
-  if (recent && applied.wanted == hash && applied.seen == seen) return {};
-  auto result = client_.apply(context, wanted.type, wanted.object, api::kFieldManager, /*force=*/true);
-  if (!result) {
-    applied = {};
-    return wrap(std::format("{} {}", wanted.type.kind, name), std::move(result).error());
-  }
-  applied = {.wanted = hash, .seen = wanted.watched == nullptr ? std::string() : seen_version(*result), .at = now};
-  return {};
+  return attempt(known.attempts[title], hash, seen, kRepeat, [&]() -> Result<std::string> {
+    // Caches hold only what bears the label of some cluster.
+    if (watched != nullptr) {
+      TRY_VOID(check_ours(*watched, wanted.type.kind, cluster.name));
+    } else {
+      TRY(there, find(context, wanted.type, key));
+      if (there) TRY_VOID(check_ours(*there, wanted.type.kind, cluster.name));
+    }
+    auto result = client_.apply(context, wanted.type, wanted.object, api::kFieldManager, /*force=*/true);
+    if (!result) return wrap(title, std::move(result).error());
+    return wanted.watched == nullptr ? std::string() : seen_version(*result);
+  });
 }
 
 Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& cluster, Known& known) {
@@ -192,30 +233,22 @@ Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& 
   const api::Names names = cluster.names();
   TRY(written, find(context, kube::kSecrets, key_of(cluster, names.baton_secret())));
   TRY(written_app, find(context, kube::kSecrets, key_of(cluster, names.app_secret())));
-  desired::SecretData there;
-  if (written) {
-    TRY(data, desired::secret_data(*written));
-    there = std::move(data);
-  }
+  TRY(there, data_of(written, cluster));
   desired::SecretData existing = there;
   existing.insert(known.secret.begin(), known.secret.end());
+  // The members need Baton's own Secret, also while the application's is somebody else's.
   desired::SecretData app;
-  if (written_app) {
+  if (written_app && check_ours(*written_app, kube::kSecrets.kind, cluster.name)) {
     TRY(data, desired::secret_data(*written_app));
     app = std::move(data);
   }
   const bool known_before = !known.secret.empty();
-  const auto restored = [&](const std::string& name) {
-    if (!known_before) return;
-    events_.tell(key_of(cluster, cluster.name), true, "SecretRestored",
-                 std::format("Secret {} was gone and is written again with what it held", name));
-  };
   TRY(complete, desired::baton_secret_data(cluster, existing, app, seconds_of(clock_.wall())));
   if (!written) {
     // Not by apply: if another operator made it a moment ago, its keys must win.
     TRY(made, client_.create(context, kube::kSecrets, desired::baton_secret(cluster, complete)));
     static_cast<void>(made);
-    restored(names.baton_secret());
+    if (known_before) tell_restored(events_, cluster, names.baton_secret());
   } else if (!holds(there, complete)) {
     Object secret = desired::baton_secret(cluster, complete);
     secret["metadata"]["resourceVersion"] = kube::metadata_text(*written, "resourceVersion");
@@ -223,38 +256,45 @@ Result<void> Applier::bring_secrets(const Context& context, const api::Cluster& 
     static_cast<void>(made);
   }
   take_secret(known, complete);
-  const Object app_secret = desired::app_secret(cluster, complete);
-  TRY(app_wanted, desired::secret_data(app_secret));
-  if (!written_app || !holds(app, app_wanted)) {
-    TRY(made, client_.apply(context, kube::kSecrets, app_secret, api::kFieldManager, /*force=*/true));
-    static_cast<void>(made);
-    if (!written_app) restored(names.app_secret());
-  }
+  TRY_VOID(bring_app_secret(context, cluster, complete, written_app, known_before));
   known.secret_generation = cluster.generation;
   known.secret_checked = clock_.now();
   return {};
 }
 
-Result<void> Applier::grow_claims(const Context& context, const api::Cluster& cluster, Known& known) {
-  const auto stateful_set = lookups_.stateful_sets(key_of(cluster, cluster.names().stateful_set()));
-  if (stateful_set == nullptr) return {};
-  // Only where the template is too small for what is wanted now; the API server is asked once per kRepeat.
-  if (desired::claim_size_of(*stateful_set) == cluster.spec.storage.size) return {};
-  Applied& looked = known.applied["PersistentVolumeClaim/*"];
-  const Instant now = clock_.now();
-  const std::size_t hash = std::hash<std::string>{}(cluster.spec.storage.size);
-  if (looked.wanted == hash && now - looked.at < kRepeat) return {};
-  for (int i = 0; i < api::kMaxMembers; ++i) {
-    const kube::ObjectKey key = key_of(cluster, cluster.names().claim(Ordinal(i)));
-    TRY(claim, find(context, kube::kVolumeClaims, key));
-    if (!claim) continue;
-    const auto growth = desired::claim_growth(cluster, *claim);
-    if (!growth) continue;
-    auto grown = client_.merge_patch(context, kube::kVolumeClaims, key, *growth);
-    if (!grown) return wrap(std::format("volume claim {}", key.name), std::move(grown).error());
-  }
-  looked = {.wanted = hash, .seen = {}, .at = now};
+Result<void> Applier::bring_app_secret(const Context& context, const api::Cluster& cluster,
+                                       const desired::SecretData& complete, const std::optional<Object>& written,
+                                       bool restores) {
+  TRY(there, data_of(written, cluster));
+  const Object secret = desired::app_secret(cluster, complete);
+  TRY(wanted, desired::secret_data(secret));
+  if (written && holds(there, wanted)) return {};
+  TRY(made, client_.apply(context, kube::kSecrets, secret, api::kFieldManager, /*force=*/true));
+  static_cast<void>(made);
+  if (!written && restores) tell_restored(events_, cluster, cluster.names().app_secret());
   return {};
+}
+
+/// Only where the template is too small for what is wanted now.
+bool Applier::claims_may_grow(const api::Cluster& cluster) const {
+  const auto stateful_set = lookups_.stateful_sets(key_of(cluster, cluster.names().stateful_set()));
+  return stateful_set != nullptr && desired::claim_size_of(*stateful_set) != cluster.spec.storage.size;
+}
+
+/// Each claim on its own: one that is refused is no reason for the others to stay small.
+Result<void> Applier::grow_claim(const Context& context, const api::Cluster& cluster, Ordinal member, Known& known) {
+  const kube::ObjectKey key = key_of(cluster, cluster.names().claim(member));
+  const std::string title = std::format("volume claim {}", key.name);
+  const std::size_t hash = std::hash<std::string>{}(cluster.spec.storage.size);
+  return attempt(known.attempts[title], hash, {}, kRepeat, [&]() -> Result<std::string> {
+    TRY(claim, find(context, kube::kVolumeClaims, key));
+    if (!claim) return std::string();
+    const auto growth = desired::claim_growth(cluster, *claim);
+    if (!growth) return std::string();
+    auto grown = client_.merge_patch(context, kube::kVolumeClaims, key, *growth);
+    if (!grown) return wrap(title, std::move(grown).error());
+    return std::string();
+  });
 }
 
 Result<void> Applier::look_at_claims(const Context& context, const api::Cluster& cluster, int members, Known& known) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -24,8 +25,9 @@ class ObjectsPort {
   /// Reads the cluster's Secret when that is due. Never writes.
   virtual void refresh_credentials(const Context& context, const api::Cluster& cluster) = 0;
   /// Brings the objects to what they should be, as far as they are not. `members`: the StatefulSet's replicas.
-  /// `services_too`: false while an endpoint is about to move, because a change of any Service delays that. Gives what
-  /// stands in the way, as sentences; empty if nothing does.
+  /// `services_too`: false while an endpoint is about to move, because a change of any Service delays that; one that is
+  /// not there is made all the same, because nothing could be pointed anywhere without it. Gives what stands in the
+  /// way, as sentences; empty if nothing does.
   virtual std::vector<engine::Finding> bring(const Context& context, const api::Cluster& cluster, int members,
                                              bool services_too) = 0;
   /// Adds or removes our finalizer; gives the resource as it is then.
@@ -46,10 +48,14 @@ struct ApplierOptions {
 };
 
 /// ObjectsPort over the API server, by server-side apply. An object is applied when what is wanted changed, when what
-/// is watched of it changed, and every kRepeat. Thread-safe for different clusters.
+/// is watched of it changed, and every kRepeat. One that was not taken is tried again after kFirstRetry, later with
+/// each failure in a row, up to kLongestRetry; it stays an obstacle meanwhile. What is there and not ours is never
+/// written. Thread-safe for different clusters.
 class Applier final : public ObjectsPort {
  public:
   static constexpr Duration kRepeat = std::chrono::minutes(5);
+  static constexpr Duration kFirstRetry = std::chrono::seconds(1);
+  static constexpr Duration kLongestRetry = std::chrono::seconds(30);
   /// How often Secrets are read: they are not watched, so that the operator needs no right to list them.
   static constexpr Duration kSecretPeriod = std::chrono::seconds(30);
   static constexpr Duration kSecretRetry = std::chrono::seconds(1);
@@ -76,19 +82,22 @@ class Applier final : public ObjectsPort {
   [[nodiscard]] std::optional<SidecarCredentials> credentials(const ClusterKey& key) const;
 
  private:
-  struct Applied {
-    std::size_t wanted = 0;  ///< Hash of the wanted object.
-    std::string seen;        ///< Version of the watched object after it was applied; empty if it is not watched.
-    Instant at;
+  /// What became of the last attempt to write something, and when the next one is due if nothing changes.
+  struct Attempt {
+    std::size_t wanted = 0;  ///< Hash of what was wanted.
+    std::string seen;        ///< Version of the watched object after it; empty if it is not watched, or failed.
+    Instant due = Instant::min();
+    int failures = 0;              ///< In a row.
+    std::optional<Error> refusal;  ///< Why it failed.
   };
   struct Known {
     desired::SecretData secret;
     std::string earlier_token;  ///< The sidecars' token before the present one.
     Instant secret_due = Instant::min();
     Instant secret_checked;
-    std::int64_t secret_generation = -1;  ///< Of the resource, when the Secret was checked to be complete.
-    std::map<std::string, Applied> applied;
-    std::vector<engine::Finding> unbound;  ///< As of unbound_due − kClaimPeriod.
+    std::int64_t secret_generation = -1;      ///< Of the resource, when the Secret was checked to be complete.
+    std::map<std::string, Attempt> attempts;  ///< By kind and name.
+    std::vector<engine::Finding> unbound;     ///< As of unbound_due − kClaimPeriod.
     Instant unbound_due = Instant::min();
   };
   struct Wanted {
@@ -102,9 +111,19 @@ class Applier final : public ObjectsPort {
   static void take_secret(Known& known, desired::SecretData secret);
   void keep(const ClusterKey& key, Known known);
   [[nodiscard]] Result<std::vector<Wanted>> wanted(const api::Cluster& cluster, int members, bool services_too) const;
-  [[nodiscard]] Result<void> apply(const Context& context, const Wanted& wanted, Known& known);
+  /// Writes, unless the same was written or refused a short time ago; a refusal is then told again. `write` gives the
+  /// version of the object after it.
+  [[nodiscard]] Result<void> attempt(Attempt& last, std::size_t wanted, const std::string& seen, Duration repeat,
+                                     const std::function<Result<std::string>()>& write) const;
+  [[nodiscard]] Result<void> apply(const Context& context, const api::Cluster& cluster, const Wanted& wanted,
+                                   Known& known);
   [[nodiscard]] Result<void> bring_secrets(const Context& context, const api::Cluster& cluster, Known& known);
-  [[nodiscard]] Result<void> grow_claims(const Context& context, const api::Cluster& cluster, Known& known);
+  [[nodiscard]] Result<void> bring_app_secret(const Context& context, const api::Cluster& cluster,
+                                              const desired::SecretData& complete, const std::optional<Object>& written,
+                                              bool restores);
+  [[nodiscard]] bool claims_may_grow(const api::Cluster& cluster) const;
+  [[nodiscard]] Result<void> grow_claim(const Context& context, const api::Cluster& cluster, Ordinal member,
+                                        Known& known);
   [[nodiscard]] Result<void> look_at_claims(const Context& context, const api::Cluster& cluster, int members,
                                             Known& known);
   [[nodiscard]] Result<std::optional<engine::Finding>> unbound(const Context& context, const api::Cluster& cluster,

@@ -6,6 +6,7 @@
 #include "operator/api/names.h"
 #include "operator/desired/services.h"
 #include "operator/reconcile/endpoint.h"
+#include "operator/reconcile/ownership.h"
 
 namespace baton::reconcile {
 
@@ -15,8 +16,8 @@ const kube::ResourceType& cluster_type() {
   return kType;
 }
 
-KubeClusterPort::KubeClusterPort(kube::KubeClient& client, Lookup clusters, Lookup services)
-    : client_(client), clusters_(std::move(clusters)), services_(std::move(services)) {}
+KubeClusterPort::KubeClusterPort(kube::KubeClient& client, Lookup services)
+    : client_(client), services_(std::move(services)) {}
 
 Result<Object> KubeClusterPort::read(const Context& context, const ClusterKey& key) {
   return client_.get(context, cluster_type(), key);
@@ -49,6 +50,7 @@ Result<void> KubeClusterPort::move_endpoint(const Context& context, const Cluste
 
 Result<void> KubeClusterPort::point_at(const Context& context, const ClusterKey& key, const Object& service,
                                        const std::string& pod, Epoch epoch) {
+  TRY_VOID(check_ours(service, kube::kServices.kind, key.name));
   const Endpoint endpoint = endpoint_of(service);
   if (endpoint.epoch > epoch) {
     return fail(ErrorKind::kConflict, "the endpoint was moved at epoch {}, which is after {}", endpoint.epoch, epoch);

@@ -17,8 +17,8 @@ using Lookup = std::function<kube::ObjectPtr(const kube::ObjectKey&)>;
 /// ClusterPort over the API server. Client must outlive it.
 class KubeClusterPort final : public ClusterPort {
  public:
-  /// `clusters` and `services`: caches, from which the first try at moving an endpoint takes the Service's version.
-  KubeClusterPort(kube::KubeClient& client, Lookup clusters, Lookup services);
+  /// `services`: a cache, from which the first try at moving an endpoint takes the Service's version.
+  KubeClusterPort(kube::KubeClient& client, Lookup services);
 
   Result<Object> read(const Context& context, const ClusterKey& key) override;
   Result<Object> write_status(const Context& context, const Object& cluster) override;
@@ -33,7 +33,6 @@ class KubeClusterPort final : public ClusterPort {
                         Epoch epoch);
 
   kube::KubeClient& client_;
-  Lookup clusters_;
   Lookup services_;
 };
 

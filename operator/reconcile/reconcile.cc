@@ -18,10 +18,13 @@ constexpr Duration kReportPauseInFailover = std::chrono::seconds(1);
 constexpr Duration kApiRest = std::chrono::seconds(3);
 constexpr Duration kRecordDeadline = std::chrono::seconds(3);
 constexpr Duration kReportDeadline = std::chrono::seconds(2);
+/// Two small reads, which take milliseconds from an API server that is well.
+constexpr Duration kCredentialsDeadlineInFailover = std::chrono::milliseconds(500);
 constexpr Duration kObjectsDeadline = std::chrono::seconds(5);
 constexpr Duration kObstacleRetry = std::chrono::seconds(2);
-/// Everything is looked at that often, whatever was or was not heard.
-constexpr Duration kResync = std::chrono::seconds(10);
+/// While a failover runs, objects wait as well, but no longer than this: what holds it up may be a setting that a
+/// person has corrected by now.
+constexpr Duration kObjectsPauseInFailover = std::chrono::seconds(10);
 
 /// Findings that tell of something on its way, not of something wrong.
 constexpr std::array<std::string_view, 3> kProgress = {"Cloning", "Rejoining", "MemberStarting"};
@@ -66,32 +69,30 @@ Result<kube::Outcome> Reconciler::reconcile(const Context& context, const Cluste
   }
   Memory& memory = memory_of(key);
   take_cached(memory, *cached);
+  if (!parts_.lease.held()) stand_by(key);
   if (!kube::metadata_text(memory.newest, "deletionTimestamp").empty()) return finish(context, key, memory);
   const auto cluster = parse(memory);
   if (!cluster) return hold(context, key, memory, "InvalidSpec", cluster.error());
 
   parts_.links.want(key, sidecars_of(key, gather(key, cluster->names())));
-  if (parts_.clock.now() >= memory.api_rest_until) {
-    parts_.objects.refresh_credentials(context.within(kReportDeadline, parts_.clock), *cluster);
+  if (!parts_.lease.held()) {
+    refresh_credentials(context, memory, *cluster, kReportDeadline);
+    return kube::Outcome{.again_after = kResync};
   }
-  if (!parts_.lease.held()) return kube::Outcome{.again_after = kResync};
 
   auto pass = settle(context, key, memory, *cluster);
+  if (pass && pass->settled) submit(key, *cluster, *pass);
+  // Only now: it may take as long as a slow API server lets it. The next decision of a failover waits for it too, and a
+  // record that an API server without an answer kept waiting is tried again before anything else is asked.
+  const bool hurried = pass && in_failover(pass->recorded, pass->decision);
+  if (pass || !unanswered(pass.error())) {
+    refresh_credentials(context, memory, *cluster, hurried ? kCredentialsDeadlineInFailover : kReportDeadline);
+  }
   if (!pass && pass.error().kind == ErrorKind::kCorrupt)
     return hold(context, key, memory, "RecordUnreadable", pass.error());
   if (!pass) return std::unexpected(std::move(pass).error());
   parts_.metrics.decided(key, pass->recorded, pass->observed, pass->decision);
-  Duration again = kResync;
-  if (pass->settled) {
-    parts_.steps.submit(key, {.epoch = pass->recorded.epoch,
-                              .revision = pass->recorded.revision,
-                              .members = plan_members(key, pass->observed),
-                              .database = cluster->spec.bootstrap.database,
-                              .user = cluster->spec.bootstrap.user,
-                              .steps = pass->decision.steps});
-  } else {
-    again = Duration::zero();
-  }
+  Duration again = pass->settled ? kResync : Duration::zero();
   announce(key, memory, pass->decision);
   take_back_force(context, key, memory, *cluster, *pass);
   tend_objects(context, memory, *cluster, *pass);
@@ -103,6 +104,21 @@ Result<kube::Outcome> Reconciler::reconcile(const Context& context, const Cluste
   }
   parts_.metrics.reconciled(key, parts_.clock.now() - began);
   return kube::Outcome{.again_after = again};
+}
+
+void Reconciler::submit(const ClusterKey& key, const api::Cluster& cluster, const Pass& pass) {
+  parts_.steps.submit(key, {.epoch = pass.recorded.epoch,
+                            .revision = pass.recorded.revision,
+                            .members = plan_members(key, pass.observed),
+                            .database = cluster.spec.bootstrap.database,
+                            .user = cluster.spec.bootstrap.user,
+                            .steps = pass.decision.steps});
+}
+
+void Reconciler::refresh_credentials(const Context& context, const Memory& memory, const api::Cluster& cluster,
+                                     Duration limit) {
+  if (parts_.clock.now() < memory.api_rest_until) return;
+  parts_.objects.refresh_credentials(context.within(limit, parts_.clock), cluster);
 }
 
 Reconciler::Memory& Reconciler::memory_of(const ClusterKey& key) {
@@ -159,9 +175,10 @@ Result<Reconciler::Pass> Reconciler::settle(const Context& context, const Cluste
                                             const api::Cluster& cluster) {
   const engine::Spec spec = spec_of(cluster);
   Pass pass;
+  bool decided = false;
+  Result<void> written;
   for (int round = 0; round < kMaxRecords; ++round) {
     TRY(recorded, recorded_of(memory.newest.value("status", Json()), cluster.names()));
-    Result<void> written;
     if (memory.term != parts_.lease.term()) {
       written = claim_term(context, key, memory, recorded);
     } else {
@@ -169,6 +186,7 @@ Result<Reconciler::Pass> Reconciler::settle(const Context& context, const Cluste
       pass.recorded = std::move(recorded);
       pass.observed = observe(cluster, gather(key, cluster.names()), now);
       pass.decision = engine::decide(spec, pass.recorded, pass.observed, now);
+      decided = true;
       pass.settled = !pass.decision.record;
       if (pass.settled) return pass;
       written = record(context, key, memory, cluster, pass);
@@ -176,6 +194,9 @@ Result<Reconciler::Pass> Reconciler::settle(const Context& context, const Cluste
     // A lost race is decided anew, on what the winner wrote.
     if (!written && written.error().kind != ErrorKind::kConflict) return std::unexpected(std::move(written).error());
   }
+  // Somebody writes all the time: what was decided, if anything was, was decided on what holds no more.
+  if (!written) return std::unexpected(std::move(written).error());
+  if (!decided) return fail(ErrorKind::kConflict, "the last of {} tries took the record over", kMaxRecords);
   return pass;
 }
 
@@ -188,6 +209,8 @@ Result<void> Reconciler::claim_term(const Context& context, const ClusterKey& ke
   put_recorded(status, next, api::Names(key.name));
   TRY_VOID(write_record(context, key, memory, std::move(status), next));
   memory.term = term;
+  memory.hurried_since.reset();
+  parts_.timelines.forget(key);  // Of an earlier term of ours; another leader may have written since.
   context.log.info("record taken over", {{"revision", next.revision}});
   return {};
 }
@@ -308,13 +331,20 @@ void Reconciler::take_back_force(const Context& context, const ClusterKey& key, 
 }
 
 void Reconciler::tend_objects(const Context& context, Memory& memory, const api::Cluster& cluster, const Pass& pass) {
+  const Instant now = parts_.clock.now();
   const bool hurried = in_failover(pass.recorded, pass.decision);
-  if (hurried || parts_.clock.now() < memory.api_rest_until || !parts_.lease.held()) return;
+  if (!hurried) memory.hurried_since.reset();
+  if (hurried && !memory.hurried_since) memory.hurried_since = now;
+  // Without the Service there is nothing that could be pointed at the new primary, and the failover would not end.
+  const bool endpoint_there =
+      parts_.services({.space = cluster.name_space, .name = cluster.names().primary_service()}) != nullptr;
+  if (hurried && endpoint_there && now - *memory.hurried_since < kObjectsPauseInFailover) return;
+  if (now < memory.api_rest_until || !parts_.lease.held()) return;
   const Context limited = context.within(kObjectsDeadline, parts_.clock);
   if (auto object = parts_.objects.set_finalizer(limited, memory.newest, true)) memory.newest = *std::move(object);
-  // While a failover is held, the endpoint still has to move; until then no Service is touched.
-  memory.obstacles =
-      parts_.objects.bring(limited, cluster, pass.decision.members_wanted, !pass.recorded.failover.has_value());
+  // As long as the endpoint still has to move, also while a failover is held, no Service is touched that is there.
+  const bool services_too = !hurried && !pass.recorded.failover;
+  memory.obstacles = parts_.objects.bring(limited, cluster, pass.decision.members_wanted, services_too);
   const bool away = std::ranges::contains(memory.obstacles, std::string(kApiServerAway), &engine::Finding::code);
   if (away) memory.api_rest_until = parts_.clock.now() + kApiRest;
 }
@@ -369,6 +399,12 @@ Result<kube::Outcome> Reconciler::finish(const Context& context, const ClusterKe
   TRY(object, parts_.objects.set_finalizer(context.within(kReportDeadline, parts_.clock), memory.newest, false));
   memory.newest = std::move(object);
   return kube::Outcome{};
+}
+
+/// What this process remembers of its own term gets older than what the leader writes.
+void Reconciler::stand_by(const ClusterKey& key) {
+  parts_.timelines.forget(key);
+  parts_.metrics.forget(key);
 }
 
 void Reconciler::forget(const ClusterKey& key) {

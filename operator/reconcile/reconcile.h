@@ -25,6 +25,9 @@
 
 namespace baton::reconcile {
 
+/// Everything is looked at that often, whatever was or was not heard.
+inline constexpr Duration kResync = std::chrono::seconds(10);
+
 /// Brings one cluster nearer to what is wanted: gather, decide, record, act, report. Level-based: it never learns what
 /// woke it, and a crash anywhere is taken up by the next look.
 ///
@@ -61,8 +64,9 @@ class Reconciler {
     std::optional<api::ClusterSpec> good_spec;  ///< The last one that could be read.
     std::int64_t term = 0;                      ///< The term for which the revision was raised.
     Instant reported_at;
-    Instant sets_at;         ///< When GTID sets were written.
-    Instant api_rest_until;  ///< The API server did not answer: reports wait.
+    Instant sets_at;                       ///< When GTID sets were written.
+    Instant api_rest_until;                ///< The API server did not answer: reports wait.
+    std::optional<Instant> hurried_since;  ///< Since when a failover has been under way; nothing: none is.
     std::vector<engine::Finding> obstacles;
     std::set<std::string> announced;  ///< Findings that events were made of.
   };
@@ -73,6 +77,8 @@ class Reconciler {
     bool settled = false;  ///< The decision needs no record that is not written.
   };
 
+  void submit(const ClusterKey& key, const api::Cluster& cluster, const Pass& pass);
+  void refresh_credentials(const Context& context, const Memory& memory, const api::Cluster& cluster, Duration limit);
   [[nodiscard]] Memory& memory_of(const ClusterKey& key);
   static void take_cached(Memory& memory, const Object& cached);
   [[nodiscard]] static Result<api::Cluster> parse(Memory& memory);
@@ -98,6 +104,7 @@ class Reconciler {
   [[nodiscard]] Result<kube::Outcome> hold(const Context& context, const ClusterKey& key, Memory& memory,
                                            std::string_view reason, const Error& error);
   [[nodiscard]] Result<kube::Outcome> finish(const Context& context, const ClusterKey& key, Memory& memory);
+  void stand_by(const ClusterKey& key);
   void forget(const ClusterKey& key);
 
   Parts parts_;

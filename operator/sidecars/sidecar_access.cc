@@ -9,6 +9,9 @@ namespace {
 
 /// A pod is one hop away: what does not answer within a second is not there.
 constexpr Duration kConnectTimeout = std::chrono::seconds(1);
+/// A member's answer to an order is the longest that is read (sidecar/wire/order.cc). What a member that went mad sends
+/// must not cost the other clusters their operator.
+constexpr std::size_t kLongestAnswer = std::size_t{5} << 20;
 constexpr int kUnauthorized = 401;
 
 /// A sidecar looks at the token before anything else, so that a denied request had no effect and may be repeated.
@@ -52,6 +55,7 @@ ConnectSidecar connect_by_https(const Clock& clock, int port) {
       options.token = [token] { return token; };
       options.connect_timeout = kConnectTimeout;
       options.idle_timeout = idle;
+      options.max_size = kLongestAnswer;
       return std::unique_ptr<HttpPort>(std::make_unique<HttpCpprest>(std::move(options), clock));
     };
     auto newest = client(credentials.token);

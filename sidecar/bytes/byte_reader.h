@@ -31,7 +31,6 @@ class ByteReader {
   [[nodiscard]] bool read_u16(std::uint16_t& value) { return read_as<2>(value); }
   [[nodiscard]] bool read_u24(std::uint32_t& value) { return read_as<3>(value); }
   [[nodiscard]] bool read_u32(std::uint32_t& value) { return read_as<4>(value); }
-  [[nodiscard]] bool read_u48(std::uint64_t& value) { return read_as<6>(value); }
   [[nodiscard]] bool read_u56(std::uint64_t& value) { return read_as<7>(value); }
   [[nodiscard]] bool read_u64(std::uint64_t& value) { return read_as<8>(value); }
 

@@ -20,8 +20,6 @@ class ByteWriter {
 
   ByteWriter& write_u8(std::uint8_t value) { return write_as<1>(value); }
   ByteWriter& write_u16(std::uint16_t value) { return write_as<2>(value); }
-  /// The lower 24 bits.
-  ByteWriter& write_u24(std::uint32_t value) { return write_as<3>(value); }
   ByteWriter& write_u32(std::uint32_t value) { return write_as<4>(value); }
   ByteWriter& write_u64(std::uint64_t value) { return write_as<8>(value); }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "operator/base/sockets.h"
 #include "sidecar/wire/order.h"
 
 namespace baton::sidecar {
@@ -19,7 +20,7 @@ struct Config {
   std::filesystem::path run = "/run/baton";              ///< --run: gate.sock and mysql/mysqld.sock, shared with mysqld
   std::filesystem::path config = "/etc/baton/config";    ///< --config: the folder of my.cnf
   std::filesystem::path secrets = "/etc/baton/secrets";  ///< --secrets
-  std::string address = "0.0.0.0";                       ///< --address of all ports
+  std::string address = kEveryAddress;                   ///< --address of all ports
   std::uint16_t api_port = 8443;                         ///< --api-port
   std::uint16_t metrics_port = 9104;                     ///< --metrics-port
   std::uint16_t log_port = wire::kLogPort;               ///< --log-port: of the binlog server

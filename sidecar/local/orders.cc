@@ -310,11 +310,4 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& ord
   return opened;
 }
 
-Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::KillSessions&) {
-  TRY_VOID(need_server());
-  if (member_.look(is_open)) return fail(ErrorKind::kUnsafe, "this server is open for writes: its clients stay");
-  TRY_VOID(admin_.kill_sessions(stop));
-  return {};
-}
-
 }  // namespace baton::sidecar

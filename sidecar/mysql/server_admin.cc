@@ -41,12 +41,6 @@ Result<wire::Sql> ServerAdmin::read_state(const std::stop_token& stop) {
   return state;
 }
 
-Result<void> ServerAdmin::ping(const std::stop_token& stop) {
-  TRY(sql, watch_.take(stop));
-  TRY_VOID(sql.run("SELECT 1"));
-  return {};
-}
-
 Result<void> ServerAdmin::reload_tls(const std::stop_token& stop) {
   TRY(sql, work_.take(stop));
   return sql.run("ALTER INSTANCE RELOAD TLS");
@@ -142,21 +136,6 @@ Result<std::vector<std::int64_t>> ServerAdmin::connections_of(SqlLease& sql, std
     if (dump.uuid == uuid && !std::ranges::contains(ids, dump.id)) ids.push_back(dump.id);
   }
   return ids;
-}
-
-Result<std::size_t> ServerAdmin::kill_sessions(const std::stop_token& stop) {
-  TRY(sql, work_.take(stop));
-  TRY(rows, sql.query("SELECT PROCESSLIST_ID AS id, PROCESSLIST_USER AS user FROM performance_schema.threads"
-                      " WHERE TYPE='FOREGROUND' AND PROCESSLIST_ID IS NOT NULL AND PROCESSLIST_USER IS NOT NULL"
-                      " AND PROCESSLIST_HOST IS NOT NULL"
-                      " AND PROCESSLIST_COMMAND NOT IN ('Binlog Dump','Binlog Dump GTID','Daemon')"
-                      " AND PROCESSLIST_USER NOT IN ('root','system user','event_scheduler')"));
-  std::vector<std::int64_t> ids;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!rows[i].text("user").starts_with("baton_")) ids.push_back(rows[i].number("id"));
-  }
-  TRY_VOID(kill_connections(sql, ids));
-  return ids.size();
 }
 
 }  // namespace baton::sidecar

@@ -86,9 +86,6 @@ class ServerAdmin {
   /// That super_read_only is off while read_only is on counts as drift, but for the time of a call of this object.
   [[nodiscard]] Result<wire::Sql> read_state(const std::stop_token& stop);
 
-  /// The writer's probe of a primary's health belongs to nobody's data: SELECT 1. Proves that a session gets an answer.
-  [[nodiscard]] Result<void> ping(const std::stop_token& stop);
-
   /// ALTER INSTANCE RELOAD TLS: connections made from now on see the certificate files as they are. kTerminal: they do
   /// not fit together or cannot be read; the former stay in use.
   [[nodiscard]] Result<void> reload_tls(const std::stop_token& stop);
@@ -191,11 +188,6 @@ class ServerAdmin {
   /// `allowed`. Gives those that it killed. Dump threads of other accounts without acks (data capture) are left alone.
   [[nodiscard]] Result<std::vector<wire::DumpThread>> kill_strangers(const std::stop_token& stop,
                                                                      const std::vector<std::string>& allowed);
-
-  // ---- sessions
-
-  /// KILL of every client's connection, but not root's, replication's or the server's own. Gives how many.
-  [[nodiscard]] Result<std::size_t> kill_sessions(const std::stop_token& stop);
 
  private:
   [[nodiscard]] Result<void> keep_applying(SqlLease& sql, const GtidSet& target);

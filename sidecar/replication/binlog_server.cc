@@ -25,7 +25,11 @@ std::string peer_of(const Fd& socket) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   ::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
   if (address.ss_family == AF_INET6) {
-    ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr, text.data(), text.size());
+    const in6_addr& six = reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr;
+    // A port of both families sees ::ffff:10.0.0.7.
+    constexpr std::size_t kMappedAt = 12;
+    const bool mapped = IN6_IS_ADDR_V4MAPPED(&six);
+    ::inet_ntop(mapped ? AF_INET : AF_INET6, &six.s6_addr[mapped ? kMappedAt : 0], text.data(), text.size());
   } else {
     ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&address)->sin_addr, text.data(), text.size());
   }

@@ -11,15 +11,16 @@
 #include "engine/base/ids.h"
 #include "engine/base/result.h"
 #include "operator/base/log.h"
+#include "operator/base/sockets.h"
 #include "sidecar/replication/log_source.h"
 #include "sidecar/replication/source_session.h"
 
 namespace baton::replication {
 
 struct BinlogServerOptions {
-  std::string address = "0.0.0.0";    ///< IPv4 or IPv6 address.
-  std::uint16_t port = 0;             ///< 0: any free one, see BinlogServer::port().
-  std::string certificate_file = {};  ///< PEM chain and key, read anew when they change. Both empty: no TLS (tests).
+  std::string address = kEveryAddress;  ///< IPv4 or IPv6 address.
+  std::uint16_t port = 0;               ///< 0: any free one, see BinlogServer::port().
+  std::string certificate_file = {};    ///< PEM chain and key, read anew when they change. Both empty: no TLS (tests).
   std::string key_file = {};
   std::size_t max_connections = 64;                  ///< Further ones are closed at once.
   Duration send_timeout = std::chrono::seconds(60);  ///< A client that takes nothing for so long is dropped.

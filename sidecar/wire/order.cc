@@ -30,8 +30,7 @@ constexpr std::array<std::string_view, std::variant_size_v<Command>> kNames = {"
                                                                                "AllowClone",
                                                                                "WaitApplied",
                                                                                "WaitAckers",
-                                                                               "Open",
-                                                                               "KillSessions"};
+                                                                               "Open"};
 
 /// The envelope; the arguments are read once the name tells which they are.
 struct Envelope {

@@ -98,12 +98,10 @@ struct WaitAckers {
 struct Open {
   std::string target;
 };
-/// Kills client sessions (not Baton's, not replication). For members that are not the primary.
-struct KillSessions {};
 
 using Command = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, OfferLogs, SetDurability,
                              SetAckCount, SetAckers, EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount,
-                             AllowClone, WaitApplied, WaitAckers, Open, KillSessions>;
+                             AllowClone, WaitApplied, WaitAckers, Open>;
 
 /// POST /v1/orders. Refused (kUnsafe, with the numbers held) when (epoch, revision) is below the highest seen.
 struct Order {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <format>
 
 #include "sidecar/mysql/pinned.h"
 #include "tests/desired/fixture.h"
@@ -121,6 +122,19 @@ TEST(Crd, RefusesThePinnedSettings) {
   }
   for (const std::string& name : names) {
     EXPECT_TRUE(mysql::why_refused(name, "2").has_value()) << "the schema refuses " << name << ", the code does not";
+  }
+}
+
+TEST(Crd, WhatADataDirectoryWasMadeWithCannotBeChanged) {
+  const Json rules = spec_schema().at("/properties/mysql/properties/config/x-kubernetes-validations"_json_pointer);
+  const auto rule = std::ranges::find_if(
+      rules, [](const Json& entry) { return entry.at("rule").get<std::string>().contains("oldSelf"); });
+  ASSERT_NE(rule, rules.end());
+  const std::string text = rule->at("rule").get<std::string>();
+  for (const char* name : {"lower_case_table_names", "innodb_page_size", "innodb_data_file_path"}) {
+    EXPECT_TRUE(text.contains(std::format("'{}'", name))) << name;
+    EXPECT_TRUE(rule->at("message").get<std::string>().contains(name)) << name;
+    EXPECT_FALSE(mysql::why_refused(name, "1").has_value()) << name << " cannot be chosen at all";
   }
 }
 

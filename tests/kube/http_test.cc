@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "operator/base/acceptor.h"
 #include "operator/base/fd.h"
 #include "operator/base/http_cpprest.h"
 #include "operator/base/http_listener.h"
@@ -224,6 +225,80 @@ TEST_F(HttpTest, LinesArriveAsTheyAreWritten) {
   EXPECT_LT(took[took.size() / 2], milliseconds(30));
 }
 
+/// A server that answers each connection with a response that never ends: `piece`, again and again. `sent` counts what
+/// it got rid of.
+class EndlessServer {
+ public:
+  explicit EndlessServer(std::string piece) : piece_(std::move(piece)) {
+    acceptor_.emplace(
+        open_port("127.0.0.1", 0).value(), 8,
+        [this](const Fd& socket, const WakeEvent&, const std::stop_token& stop) { answer(socket, stop); }, Logger());
+  }
+  [[nodiscard]] HttpClientOptions client_options(std::size_t max_size) const {
+    HttpClientOptions options{.base_url = std::format("http://127.0.0.1:{}", acceptor_->port())};
+    options.max_size = max_size;
+    return options;
+  }
+  /// Waits until it got rid of so many bytes.
+  void wait_sent(std::size_t bytes) const {
+    for (const auto until = kClock.now() + seconds(20); sent_ < bytes && kClock.now() < until;) {
+      std::this_thread::yield();
+    }
+  }
+
+ private:
+  void answer(const Fd& socket, const std::stop_token& stop) {
+    std::string bytes = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    const std::string chunk = std::format("{:x}\r\n{}\r\n", piece_.size(), piece_);
+    while (!stop.stop_requested()) {
+      pollfd writable{socket.get(), POLLOUT, 0};
+      if (::poll(&writable, 1, 100) == 0) continue;
+      const auto count = ::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (count < 0) return;
+      sent_ += static_cast<std::size_t>(count);
+      bytes.erase(0, static_cast<std::size_t>(count));
+      if (bytes.empty()) bytes = chunk;
+    }
+  }
+
+  const std::string piece_;
+  std::atomic<std::size_t> sent_ = 0;
+  std::optional<Acceptor> acceptor_;  // Last: its threads use the rest.
+};
+
+constexpr std::size_t kSmall = std::size_t{64} << 10;
+
+TEST(HttpBounds, ALineWithoutAnEndIsGivenUp) {
+  const EndlessServer server(std::string(1000, 'x'));
+  int lines = 0;
+  const auto result =
+      HttpCpprest(server.client_options(kSmall), kClock)
+          .stream_lines({.deadline = kClock.now() + seconds(20)}, {}, [&](std::string_view) { return ++lines > 0; });
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::kCorrupt);
+  EXPECT_TRUE(result.error().what.contains("more than 65536 bytes")) << result.error().what;
+  EXPECT_EQ(lines, 0);
+}
+
+TEST(HttpBounds, ABodyWithoutAnEndIsGivenUp) {
+  const EndlessServer server(std::string(1000, 'x'));
+  const auto result =
+      HttpCpprest(server.client_options(kSmall), kClock).send({.deadline = kClock.now() + seconds(20)}, {});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::kCorrupt) << result.error().what;
+}
+
+TEST(HttpBounds, LinesThatComeFasterThanTheyAreTakenAreGivenUp) {
+  const EndlessServer server(std::string(8000, 'x') + "\n");
+  const auto result = HttpCpprest(server.client_options(kSmall), kClock)
+                          .stream_lines({.deadline = kClock.now() + seconds(30)}, {}, [&](std::string_view) {
+                            server.wait_sent(std::size_t{16} << 20);  // More than sockets hold between them.
+                            return true;
+                          });
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::kCorrupt) << result.error().what;
+}
+
 TEST_F(HttpTest, StopEndsAStreamAtOnceAndTheServerNotices) {
   LineStream stream;
   serve([&](const std::stop_token&, const HttpRequest&) -> HttpReply { return stream; });
@@ -405,6 +480,24 @@ TEST_F(HttpTest, PlainHttpToo) {
   listener_ = *HttpListener::start(options_, &echo, Logger());
   HttpCpprest client({.base_url = std::format("http://127.0.0.1:{}", listener_->port())}, kClock);
   EXPECT_EQ(client.send(context(), {.path_and_query = "/metrics"})->body, "/metrics|");
+}
+
+TEST(HttpListenerTest, ByDefaultBothFamiliesAreServed) {
+  // IPv4 alone where there is no IPv6.
+  const Fd probe(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in6 loopback{};
+  loopback.sin6_family = AF_INET6;
+  loopback.sin6_addr = in6addr_loopback;
+  const bool six = ::bind(probe.get(), reinterpret_cast<const sockaddr*>(&loopback), sizeof(loopback)) == 0;
+  const auto listener = *HttpListener::start(
+      {}, [](const std::stop_token&, const HttpRequest&) { return HttpResponse{.body = "here"}; }, Logger());
+  for (const char* host : {"127.0.0.1", "[::1]"}) {
+    if (!six && std::string_view(host) == "[::1]") continue;
+    HttpCpprest client({.base_url = std::format("http://{}:{}", host, listener->port())}, kClock);
+    const auto answer = client.send({.deadline = kClock.now() + seconds(5)}, {});
+    ASSERT_TRUE(answer) << host << ": " << answer.error().what;
+    EXPECT_EQ(answer->body, "here");
+  }
 }
 
 TEST_F(HttpTest, TakenPortIsRetryAndBadAddressIsTerminal) {

@@ -16,7 +16,7 @@ Instant at(std::int64_t milliseconds_since_start) { return Instant(milliseconds(
 TEST(LeaseCoreTest, TakesAFreeLeaseAndRenewsIt) {
   LeaseCore core("me", {});
   EXPECT_EQ(core.next(at(0)), Act::kRead);
-  core.observed(std::nullopt, at(5));
+  core.observed(LeaseRecord{"", "0", 0}, at(5));
   EXPECT_EQ(core.next(at(5)), Act::kWrite);
   EXPECT_FALSE(core.is_leader(at(5)));
   core.written({"me", "1", 0}, at(5));
@@ -42,15 +42,74 @@ TEST(LeaseCoreTest, WaitsTheWholeDurationFromTheLastChangeItSaw) {
 
 TEST(LeaseCoreTest, ALeaderWhoseWriteFailedReadsAndStaysLeaderUntilItsTimeIsOver) {
   LeaseCore core("me", {});
-  core.observed(std::nullopt, at(0));
   core.written({"me", "1", 0}, at(0));
-  core.write_failed(at(1500));
+  core.write_failed(at(1000), at(1500), false);
   EXPECT_EQ(core.next(at(1500)), Act::kRead);
   EXPECT_TRUE(core.is_leader(at(2000)));
   core.observed(LeaseRecord{"me", "2", 0}, at(1600));
   EXPECT_EQ(core.next(at(1600)), Act::kWrite) << "the write had worked, the answer was lost";
   core.observed(LeaseRecord{"other", "3", 1}, at(1700));
   EXPECT_FALSE(core.is_leader(at(1700))) << "seen in another's hand: no longer ours, whatever the clock says";
+}
+
+TEST(LeaseCoreTest, ALeaseThatIsNotThereIsWaitedForAsIfItWereHeld) {
+  LeaseCore other("other", {});
+  other.observed(LeaseRecord{"me", "1", 0}, at(900));
+  other.observed(std::nullopt, at(1000));
+  EXPECT_EQ(other.next(at(1500)), Act::kRead) << "it was deleted, and its holder still leads";
+  EXPECT_EQ(other.next(at(4000)), Act::kWrite);
+  LeaseCore fresh("fresh", {});
+  fresh.observed(std::nullopt, at(1000));
+  EXPECT_EQ(fresh.next(at(1500)), Act::kRead) << "it may have been deleted a moment before this process began";
+  EXPECT_EQ(fresh.next(at(4000)), Act::kWrite);
+  LeaseCore leader("me", {});
+  leader.written({"me", "1", 0}, at(1000));
+  leader.observed(std::nullopt, at(2000));
+  EXPECT_EQ(leader.next(at(2000)), Act::kWrite) << "who leads makes it anew";
+  leader.observed(std::nullopt, at(3500));
+  EXPECT_EQ(leader.next(at(3500)), Act::kWait) << "who does not lead any more waits like the others";
+}
+
+TEST(LeaseCoreTest, ATermIsNeverTheSameTwice) {
+  LeaseCore core("me", {});
+  EXPECT_EQ(core.term(), 0);
+  core.written({"me", "1", 0}, at(0));
+  EXPECT_EQ(core.term(), 1);
+  core.written({"me", "2", 0}, at(1000));
+  EXPECT_EQ(core.term(), 1) << "renewed";
+  core.written({"me", "9", 0}, at(9000));
+  EXPECT_EQ(core.term(), 2) << "lost, deleted and made anew: its transitions begin at 0 again";
+}
+
+/// What a candidate asks of a server whose reads and writes are answered within a millisecond, until `end`: the writes
+/// with a failure.
+int requests_of(LeaseCore& core, const std::optional<LeaseRecord>& there, std::int64_t begin, std::int64_t end) {
+  int requests = 0;
+  for (std::int64_t now = begin; now < end; ++now) {
+    const auto act = core.next(at(now));
+    if (act == Act::kWait) continue;
+    ++requests;
+    if (act == Act::kRead) core.observed(there, at(now));
+    if (act == Act::kWrite) core.write_failed(at(now), at(now), false);
+  }
+  return requests;
+}
+
+TEST(LeaseCoreTest, WritesThatFailAtOnceDoNotMakeALoop) {
+  LeaseCore core("me", {});
+  const int requests = requests_of(core, LeaseRecord{"", "1", 0}, 0, 10'000);
+  EXPECT_LE(requests, 2 * (10'000 / 500 + 2)) << "a read and a write for each half second, and the first pauses";
+  EXPECT_GE(requests, 2 * (10'000 / 500)) << "and it goes on trying";
+}
+
+TEST(LeaseCoreTest, ALeaderWhoseRenewalFailsTriesTwiceMoreWithinItsTime) {
+  LeaseCore core("me", {});
+  core.written({"me", "1", 0}, at(0));
+  const int requests = requests_of(core, LeaseRecord{"me", "1", 0}, 1, 2500);
+  EXPECT_GE(requests, 3 + 2) << "three writes, and a read before each but the first";
+  core.observed(LeaseRecord{"me", "1", 0}, at(2500));
+  core.written({"me", "2", 0}, at(2500));
+  EXPECT_EQ(requests_of(core, LeaseRecord{"me", "2", 0}, 2501, 3701), 2) << "200 ms after the write comes a read again";
 }
 
 /// Candidates against one register with compare-and-set, with delayed requests, delayed and lost answers, pauses of a
@@ -65,6 +124,11 @@ class LeaseWorld {
   }
   void step() {
     now_ += 1 + pick(20);
+    // Somebody deletes the object; not twice within the longest time that any candidate can be away.
+    if (now_ > undeleted_until_ && pick(1000) == 0) {
+      record_.reset();
+      undeleted_until_ = now_ + 30'000;
+    }
     for (auto& candidate : candidates_) advance(candidate);
   }
   [[nodiscard]] int leaders() const {
@@ -130,7 +194,7 @@ class LeaseWorld {
     if (!candidate.is_write) {
       lost ? candidate.core.read_failed(own) : candidate.core.observed(candidate.answer, own);
     } else if (lost || candidate.refused) {
-      candidate.core.write_failed(own);
+      candidate.core.write_failed(candidate.began, own, candidate.refused && !lost);
     } else {
       candidate.core.written(*candidate.answer, candidate.began);
     }
@@ -141,6 +205,7 @@ class LeaseWorld {
   std::int64_t now_ = 0;
   std::array<Candidate, kCandidates> candidates_;
   std::optional<LeaseRecord> record_;
+  std::int64_t undeleted_until_ = 30'000;
   int version_ = 0;
 };
 

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -160,7 +163,7 @@ TEST(WorkQueueTest, ManyThreadsNeverRunAKeyTwiceAtOnceAndLoseNothing) {
   std::array<std::atomic<int>, kKeys> wanted{};
   std::array<std::atomic<int>, kKeys> seen{};
   std::atomic<bool> twice = false;
-  Controller<int> controller(queue, clock, Logger(), 4, seconds(5),
+  Controller<int> controller(queue, clock, Logger(), 4, {.reconcile = seconds(5), .resync = seconds(5)},
                              [&](const Context&, const int& key) -> Result<Outcome> {
                                const auto index = static_cast<std::size_t>(key);
                                if (++running[index] != 1) twice = true;
@@ -215,25 +218,52 @@ TEST(WorkQueueTest, StopEndsAWait) {
   EXPECT_FALSE(queue.take(stop.get_token()));
 }
 
-TEST(ControllerTest, TerminalErrorWaitsForAChange) {
+TEST(ControllerTest, TheLogNamesTheCluster) {
   const SystemClock clock;
-  WorkQueue<int> queue(clock, {.first = milliseconds(1), .longest = milliseconds(1)});
+  WorkQueue<int> queue(clock);
+  std::mutex mutex;
+  std::condition_variable told;
+  std::vector<std::string> lines;
+  const auto log = Logger::to_function(
+      [&](std::string_view line) {
+        {
+          const std::scoped_lock lock(mutex);
+          lines.emplace_back(line);
+        }
+        told.notify_all();
+      },
+      LogLevel::kInfo);
+  Controller<int> controller(
+      queue, clock, log, 1, {.reconcile = seconds(5), .resync = seconds(10)},
+      [](const Context&, const int&) -> Result<Outcome> { return fail(ErrorKind::kTerminal, "wrong"); });
+  queue.add(7);
+  std::unique_lock lock(mutex);
+  ASSERT_TRUE(told.wait_for(lock, seconds(10), [&] { return !lines.empty(); }));
+  EXPECT_EQ(nlohmann::json::parse(lines.front())["cluster"], "7");
+}
+
+TEST(ControllerTest, ATerminalErrorIsLookedAtAgainAfterTheResyncInterval) {
+  test::ManualClock clock;
+  WorkQueue<int> queue(clock, {.first = Duration::zero(), .longest = Duration::zero()});
   std::atomic<int> terminal = 0;
   std::atomic<int> retried = 0;
   std::atomic<int> again = 0;
-  Controller<int> controller(queue, clock, Logger(), 1, seconds(5),
+  Controller<int> controller(queue, clock, Logger(), 1, {.reconcile = seconds(5), .resync = seconds(10)},
                              [&](const Context&, const int& key) -> Result<Outcome> {
-                               if (key == 1) return ++terminal, fail(ErrorKind::kTerminal, "wrong input");
+                               if (key == 1) return ++terminal, fail(ErrorKind::kTerminal, "a right is missing");
                                if (key == 2) return ++retried, fail(ErrorKind::kRetry, "away");
-                               return ++again, Outcome{.again_after = milliseconds(1)};
+                               return ++again, Outcome{.again_after = Duration::zero()};
                              });
+  const auto reached = [](const std::function<bool()>& holds) {
+    const SystemClock real;
+    for (const auto until = real.now() + seconds(10); !holds() && real.now() < until;) std::this_thread::yield();
+    return holds();
+  };
   for (int key = 1; key <= 3; ++key) queue.add(key);
-  for (const auto until = clock.now() + seconds(10); (retried < 5 || again < 5) && clock.now() < until;) {
-    std::this_thread::yield();
-  }
-  EXPECT_EQ(terminal, 1);
-  EXPECT_GE(retried, 5);
-  EXPECT_GE(again, 5);
+  EXPECT_TRUE(reached([&] { return retried >= 5 && again >= 5; }));
+  EXPECT_EQ(terminal, 1) << "its time has not come";
+  clock.advance(seconds(10));
+  EXPECT_TRUE(reached([&] { return terminal == 2; })) << "nothing waits for ever for a change that nobody tells of";
 }
 
 }  // namespace

@@ -240,21 +240,6 @@ TEST_F(ChannelTest, ExpelledReplicasAndStrangersAreGone) {
             "SET GLOBAL rpl_semi_sync_source_wait_for_replica_count=2");
 }
 
-TEST_F(ChannelTest, ClientsSessionsAreKilled) {
-  make_replicated(2, 0);
-  ASSERT_FALSE(HasFatalFailure());
-  ASSERT_TRUE(applied(member(1), member(0)));
-  auto on_primary = client(member(0), kUser, passwords_.application);
-  auto on_replica = client(member(1), kUser, passwords_.application);
-  ASSERT_TRUE(on_primary && on_replica);
-  EXPECT_EQ(member(1).admin->kill_sessions(never_), 1U);
-  EXPECT_FALSE(on_replica->value(never_, "SELECT 1"));
-  EXPECT_EQ(member(0).admin->kill_sessions(never_), 1U);
-  EXPECT_FALSE(on_primary->value(never_, "SELECT 1"));
-  EXPECT_EQ(state(member(1)).channel.receiver, Thread::kRunning);
-  EXPECT_EQ(state(member(1)).channel.applier, Thread::kRunning);
-}
-
 TEST_F(ChannelTest, StateIsReadWhileAReceiverIsSlowToStop) {
   make_replicated(2, 0);
   ASSERT_FALSE(HasFatalFailure());

@@ -4,17 +4,20 @@
 
 #include <algorithm>
 
+#include "operator/reconcile/pod_facts.h"
 #include "tests/operator/fake_api_server.h"
 #include "tests/operator/manual_clock.h"
 
 namespace baton::reconcile {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const std::string kClaims = "/api/v1/namespaces/default/persistentvolumeclaims/";
 const std::string kSecrets = "/api/v1/namespaces/default/secrets";
 const std::string kPrimaryService = "/api/v1/namespaces/default/services/shop-primary";
+const std::string kReplicasService = "/api/v1/namespaces/default/services/shop-replicas";
 const std::string kStatefulSet = "/apis/apps/v1/namespaces/default/statefulsets/shop";
 
 class Events final : public EventPort {
@@ -35,8 +38,8 @@ class ApplyTest : public ::testing::Test {
     cluster_.spec.image = "mysql:8.4";
     cluster_.spec.replicas = 1;
   }
-  std::vector<engine::Finding> bring() {
-    return applier_.bring(Context{.deadline = clock_.now() + seconds(5)}, cluster_, 1, true);
+  std::vector<engine::Finding> bring(bool services_too = true) {
+    return applier_.bring(Context{.deadline = clock_.now() + seconds(5)}, cluster_, 1, services_too);
   }
   void schedule_pod(const char* status) {
     const Object condition = {{"type", "PodScheduled"}, {"status", status}};
@@ -52,12 +55,19 @@ class ApplyTest : public ::testing::Test {
   void put_events(const Object& items) {
     server_.objects["/api/v1/namespaces/default/events"] = {{"metadata", {{"resourceVersion", "1"}}}, {"items", items}};
   }
-  /// A cache that is never behind.
+  /// A cache that is never behind. It holds what bears some cluster's label.
   Lookup cache_of(const kube::ResourceType& type) {
     return [this, &type](const kube::ObjectKey& key) -> kube::ObjectPtr {
       const auto found = server_.objects.find(kube::object_path(type, key));
-      return found == server_.objects.end() ? nullptr : std::make_shared<const Object>(found->second);
+      if (found == server_.objects.end() || owner_of(found->second).name.empty()) return nullptr;
+      return std::make_shared<const Object>(found->second);
     };
+  }
+  /// How often a write to this path was tried.
+  [[nodiscard]] std::ptrdiff_t writes_to(const std::string& path) const {
+    return std::ranges::count_if(server_.asked, [&](const std::string& call) {
+      return !call.starts_with("GET ") && (call + "?").contains(" " + path + "?");
+    });
   }
   [[nodiscard]] bool asked_for_events() const {
     return std::ranges::any_of(server_.asked, [](const std::string& call) { return call.contains("/events?"); });
@@ -126,6 +136,108 @@ TEST_F(ApplyTest, WhatSomebodyChangedIsPutBackAtOnce) {
   EXPECT_TRUE(server_.asked.empty()) << "nothing changed but a status: " << server_.asked.front();
 }
 
+TEST_F(ApplyTest, WhileAnEndpointIsToMoveAMissingServiceIsMadeAndTheOthersAreLeftAlone) {
+  EXPECT_TRUE(bring().empty());
+  server_.objects.erase(kPrimaryService);
+  server_.write(kReplicasService, {{"spec", {{"type", "LoadBalancer"}}}});
+  EXPECT_TRUE(bring(false).empty());
+  EXPECT_TRUE(server_.objects.contains(kPrimaryService)) << "nothing could be pointed at the new primary";
+  EXPECT_EQ(server_.objects.at(kReplicasService)["spec"]["type"], "LoadBalancer");
+  EXPECT_TRUE(bring().empty());
+  EXPECT_EQ(server_.objects.at(kReplicasService)["spec"]["type"], "ClusterIP");
+}
+
+TEST_F(ApplyTest, ARefusedObjectIsTriedLaterAndLaterAndAtOnceWhenItIsAnother) {
+  server_.refused_path = kStatefulSet;
+  // A cluster that takes writes is looked at five times a second.
+  for (int look = 0; look < 300; ++look) {
+    const auto obstacles = bring();
+    ASSERT_EQ(obstacles.size(), 1U) << "it is told all the time";
+    ASSERT_EQ(obstacles[0].code, "ObjectRefused");
+    clock_.advance(milliseconds(200));
+  }
+  EXPECT_EQ(writes_to(kStatefulSet), 6) << "after 1, 3, 7, 15 and 31 seconds";
+  cluster_.spec.image = "mysql:9.7";
+  server_.refused_path.clear();
+  EXPECT_TRUE(bring().empty());
+}
+
+TEST_F(ApplyTest, ARefusedSecretIsNotMadeAnewWithEachLook) {
+  server_.refused_path = kSecrets + "/shop-baton";
+  for (int look = 0; look < 4; ++look) {
+    EXPECT_EQ(bring().size(), 1U);
+    clock_.advance(milliseconds(200));
+  }
+  EXPECT_EQ(writes_to(kSecrets), 1);
+}
+
+TEST_F(ApplyTest, AClaimThatMayNotGrowKeepsNoOtherSmall) {
+  EXPECT_TRUE(bring().empty());
+  const auto size = Object::json_pointer("/spec/resources/requests/storage");
+  for (const char* name : {"data-shop-0", "data-shop-1"}) server_.objects[kClaims + name][size] = "10Gi";
+  cluster_.spec.storage.size = "20Gi";
+  server_.refused_path = kClaims + "data-shop-0";
+  for (int look = 0; look < 4; ++look) {
+    const auto obstacles = bring();
+    ASSERT_EQ(obstacles.size(), 1U);
+    EXPECT_TRUE(obstacles[0].sentence.starts_with("volume claim data-shop-0: ")) << obstacles[0].sentence;
+    clock_.advance(milliseconds(200));
+  }
+  EXPECT_EQ(server_.objects.at(kClaims + "data-shop-1").at(size), "20Gi");
+  EXPECT_EQ(writes_to(kClaims + "data-shop-0"), 1);
+}
+
+TEST_F(ApplyTest, WhatIsSomebodyElsesIsLeftAloneAndToldOf) {
+  const std::string space = "/api/v1/namespaces/default/";
+  for (const std::string& path :
+       {kSecrets + "/shop-app", kPrimaryService, kStatefulSet, space + "configmaps/shop-mysql",
+        std::string("/apis/policy/v1/namespaces/default/poddisruptionbudgets/shop")}) {
+    server_ = {};
+    applier_.forget({"default", "shop"});
+    const std::string name = path.substr(path.rfind('/') + 1);
+    server_.write(path,
+                  {{"metadata", {{"name", name}, {"labels", {{"app", "theirs"}}}}}, {"data", {{"password", ""}}}});
+    const Object theirs = server_.objects.at(path);
+    const auto obstacles = bring();
+    ASSERT_EQ(obstacles.size(), 1U) << path;
+    EXPECT_EQ(obstacles[0].code, "ObjectNotOurs");
+    EXPECT_TRUE(obstacles[0].sentence.contains(" " + name + " is there already")) << obstacles[0].sentence;
+    EXPECT_EQ(server_.objects.at(path), theirs);
+    EXPECT_TRUE(server_.objects.contains(kSecrets + "/shop-baton")) << "the rest is made";
+    server_.objects.erase(path);
+    clock_.advance(Applier::kFirstRetry);
+    EXPECT_TRUE(bring().empty());
+    EXPECT_TRUE(server_.objects.contains(path));
+  }
+}
+
+TEST_F(ApplyTest, SecretsOfSomebodyElseAreNeitherTakenNorWritten) {
+  const std::string path = kSecrets + "/shop-baton";
+  server_.write(path, {{"metadata", {{"name", "shop-baton"}}}, {"data", {{"token", "bmV3"}, {"ca.crt", "bmV3"}}}});
+  const Object theirs = server_.objects.at(path);
+  applier_.refresh_credentials({.deadline = clock_.now() + seconds(60)}, cluster_);
+  EXPECT_FALSE(applier_.credentials({"default", "shop"}));
+  EXPECT_EQ(bring().at(0).code, "ObjectNotOurs");
+  EXPECT_EQ(server_.objects.at(path), theirs);
+}
+
+TEST_F(ApplyTest, WhatADeletedClusterLeftBehindIsTakenUp) {
+  EXPECT_TRUE(bring().empty());
+  const Object token = server_.objects.at(kSecrets + "/shop-baton")["data"]["token"];
+  for (auto& [path, object] : server_.objects) object["metadata"].erase("ownerReferences");
+  // Owned, and without the label, as an object that somebody else's tool writes anew.
+  server_.objects.at(kStatefulSet)["metadata"] = {
+      {"name", "shop"},
+      {"namespace", "default"},
+      {"ownerReferences",
+       {{{"apiVersion", "mysql.baton.dev/v1alpha1"}, {"kind", "MySQLReplicationCluster"}, {"name", "shop"}}}}};
+  applier_.forget({"default", "shop"});
+  cluster_.uid = "another";
+  EXPECT_TRUE(bring().empty());
+  EXPECT_EQ(server_.objects.at(kSecrets + "/shop-baton")["data"]["token"], token);
+  EXPECT_EQ(server_.objects.at(kStatefulSet)["metadata"]["ownerReferences"][0]["uid"], "another");
+}
+
 TEST_F(ApplyTest, TheFinalizersOfOthersAreKept) {
   const std::string path = kube::object_path(cluster_type(), {"default", "shop"});
   server_.write(path, {{"metadata", {{"namespace", "default"}, {"name", "shop"}}}});
@@ -155,6 +267,7 @@ TEST_F(ApplyTest, ADeletedSecretIsWrittenAgainAndAnEventSaysSo) {
   // An attempt that fails forgets nothing.
   server_.refuses = true;
   EXPECT_EQ(bring().size(), 1U);
+  clock_.advance(Applier::kFirstRetry);
   EXPECT_TRUE(bring().empty());
   EXPECT_EQ(server_.objects.at(kSecrets + "/shop-baton").at("data"), before);
   EXPECT_EQ(events_.told, (std::vector<std::string>{

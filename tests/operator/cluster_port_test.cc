@@ -19,7 +19,9 @@ class ClusterPortTest : public ::testing::Test {
   void point(const char* pod, int epoch) {
     const Object annotations = {{std::string(api::kEpochAnnotation), std::to_string(epoch)}};
     const Object selector = {{std::string(api::kPodNameLabel), pod}};
-    server_.write(kService, {{"metadata", {{"annotations", annotations}}}, {"spec", {{"selector", selector}}}});
+    const Object labels = {{std::string(api::kClusterLabel), "shop"}};
+    server_.write(kService, {{"metadata", {{"name", "shop-primary"}, {"annotations", annotations}, {"labels", labels}}},
+                             {"spec", {{"selector", selector}}}});
   }
   void fill_cache() { cached_ = std::make_shared<const Object>(server_.objects.at(kService)); }
   Result<void> move(const char* pod, int epoch) { return port_.move_endpoint({}, kShop, pod, Epoch(epoch)); }
@@ -28,8 +30,7 @@ class ClusterPortTest : public ::testing::Test {
   test::FakeApiServer server_;
   kube::KubeClient client_{server_, server_};
   kube::ObjectPtr cached_;
-  KubeClusterPort port_{client_, [](const kube::ObjectKey&) { return nullptr; },
-                        [this](const kube::ObjectKey&) { return cached_; }};
+  KubeClusterPort port_{client_, [this](const kube::ObjectKey&) { return cached_; }};
 };
 
 TEST_F(ClusterPortTest, AnOlderEpochDoesNotMoveTheEndpoint) {
@@ -59,6 +60,14 @@ TEST_F(ClusterPortTest, TheEndpointMovesOnceAlthoughTheCacheIsBehind) {
   server_.asked.clear();
   EXPECT_TRUE(move("shop-1", 7));
   EXPECT_TRUE(server_.asked.empty());
+}
+
+TEST_F(ClusterPortTest, AServiceThatIsSomebodyElsesIsNotMoved) {
+  server_.write(kService, {{"metadata", {{"name", "shop-primary"}}}, {"spec", {{"selector", {{"app", "theirs"}}}}}});
+  const auto refused = move("shop-1", 7);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kUnsafe);
+  EXPECT_EQ(server_.objects.at(kService)["spec"]["selector"], (Object{{"app", "theirs"}}));
 }
 
 TEST_F(ClusterPortTest, AnnotationAndLabelAreWrittenOnlyToWhatWasLookedAt) {

@@ -31,6 +31,7 @@ class FakeApiServer final : public HttpPort {
     if (std::exchange(refuses, false)) return HttpResponse{.status = 503, .body = "{}"};
     const Json body = Json::parse(request.body);
     if (request.method == "POST") path += "/" + kube::metadata_text(body, "name");
+    if (path == refused_path) return HttpResponse{.status = 422, .body = R"({"message": "not like this"})"};
     if (outdated(path, body)) return HttpResponse{.status = 409, .body = "{}"};
     write(path, body);
     return HttpResponse{.body = objects.at(path).dump()};
@@ -51,7 +52,8 @@ class FakeApiServer final : public HttpPort {
 
   std::map<std::string, Json> objects;
   std::vector<std::string> asked;
-  bool refuses = false;  ///< The next write.
+  bool refuses = false;      ///< The next write.
+  std::string refused_path;  ///< Every write to it, for its content.
 
  private:
   [[nodiscard]] bool outdated(const std::string& path, const Json& body) const {

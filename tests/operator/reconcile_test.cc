@@ -37,7 +37,9 @@ class FakeServer final : public ClusterPort {
   }
   Result<Object> write_status(const Context&, const Object& cluster) override {
     if (away) return fail(ErrorKind::kRetry, "no connection");
-    if (kube::metadata_text(cluster, "resourceVersion") != kube::metadata_text(stored, "resourceVersion")) {
+    const bool outdated =
+        kube::metadata_text(cluster, "resourceVersion") != kube::metadata_text(stored, "resourceVersion");
+    if (outdated || races_to_lose-- > 0) {
       ++conflicts;
       return fail(ErrorKind::kConflict, "the object has been modified");
     }
@@ -71,6 +73,7 @@ class FakeServer final : public ClusterPort {
   int writes = 0;
   int conflicts = 0;
   bool away = false;
+  int races_to_lose = 0;
   std::string pruned;  ///< A field of the status that the server's schema does not have.
   std::function<void()> after_write;
 };
@@ -99,8 +102,12 @@ class FakeSteps final : public StepsPort {
 
 class FakeObjects final : public ObjectsPort {
  public:
-  void refresh_credentials(const Context&, const api::Cluster&) override {}
+  void refresh_credentials(const Context& context, const api::Cluster&) override {
+    credentials_deadline = context.deadline;
+    if (while_refreshing) while_refreshing();
+  }
   std::vector<engine::Finding> bring(const Context&, const api::Cluster&, int members, bool services_too) override {
+    ++times_brought;
     members_brought = members;
     services_brought = services_too;
     return {};
@@ -110,7 +117,10 @@ class FakeObjects final : public ObjectsPort {
     return cluster;
   }
   void forget(const ClusterKey&) override {}
+  std::function<void()> while_refreshing;
+  Instant credentials_deadline;
   bool finalizer = false;
+  int times_brought = 0;
   int members_brought = 0;
   bool services_brought = false;
 };
@@ -169,6 +179,28 @@ class ReconcileTest : public ::testing::Test {
     state.process = wire::Process::kNotRunning;
     if (change) change(state);
     ASSERT_TRUE(book_.hear(kShop, state, clock_.now()).has_value());
+  }
+
+  /// The primary Service is there, and points nowhere yet.
+  void make_service() {
+    service_ = Object();
+    (*service_)["metadata"] = {{"name", "shop-primary"}, {"namespace", "default"}};
+  }
+  /// The new primary is chosen and not open: its record says so, and its mysqld runs read-only.
+  void begin_opening() {
+    engine::Recorded recorded = lost_acker_record();
+    recorded.failover = engine::FailoverRecord{
+        .id = "shop-2", .old_primary = {Ordinal(1), ServerUuid("lost")}, .phase = engine::FailoverPhase::kOpening};
+    put_record(recorded);
+  }
+  void hear_closed_primary() {
+    hear_empty_member([](wire::MemberState& state) {
+      state.epoch = 2;
+      state.opened_epoch = 1;
+      state.directory = wire::Directory::kInitialized;
+      state.process = wire::Process::kRunning;
+      state.sql = wire::Sql{.version = "9.7.4", .read_only = true, .super_read_only = true};
+    });
   }
 
   static Lookup lookup(const std::optional<Object>& object) {
@@ -241,6 +273,20 @@ TEST_F(ReconcileTest, TheRecordIsDurableBeforeItsOrderIsGiven) {
   EXPECT_EQ(engine::name_of(plan.steps.front()), "Initialize");
 }
 
+TEST_F(ReconcileTest, ASlowReadOfSecretsHoldsUpNoDecision) {
+  hear_empty_member();
+  std::size_t plans_before = 0;
+  objects_.while_refreshing = [&] { plans_before = steps_.plans.size(); };
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(plans_before, 1U);
+  EXPECT_EQ(objects_.credentials_deadline, clock_.now() + seconds(2));
+  begin_opening();
+  hear_closed_primary();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(plans_before, 2U);
+  EXPECT_EQ(objects_.credentials_deadline, clock_.now() + std::chrono::milliseconds(500));
+}
+
 TEST_F(ReconcileTest, ALeaseThatIsLostBetweenTwoRecordsEndsTheLook) {
   hear_empty_member();
   server_.after_write = [&] { lease_.is_held = false; };
@@ -273,6 +319,31 @@ TEST_F(ReconcileTest, AnAckerIsNotScaledAwayAndAHeldFailoverTouchesNoService) {
   ASSERT_TRUE(reconcile().has_value());
   EXPECT_EQ(server_.stored["status"]["state"], "FailoverHeld");
   EXPECT_EQ(objects_.members_brought, 3);
+  EXPECT_FALSE(objects_.services_brought);
+}
+
+TEST_F(ReconcileTest, ObjectsWaitForAFailoverButNotForEver) {
+  // What keeps the primary closed may be a setting that a person has corrected meanwhile.
+  make_service();
+  begin_opening();
+  hear_closed_primary();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.stored["status"]["state"], "Opening");
+  EXPECT_EQ(objects_.times_brought, 0);
+  clock_.advance(seconds(10));
+  hear_closed_primary();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.stored["status"]["state"], "Opening");
+  EXPECT_EQ(objects_.times_brought, 1);
+  EXPECT_FALSE(objects_.services_brought) << "the endpoint still has to move";
+}
+
+TEST_F(ReconcileTest, AMissingPrimaryServiceIsMadeDuringAFailover) {
+  begin_opening();
+  hear_closed_primary();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.stored["status"]["state"], "Opening");
+  EXPECT_EQ(objects_.times_brought, 1);
   EXPECT_FALSE(objects_.services_brought);
 }
 
@@ -348,6 +419,30 @@ TEST_F(ReconcileTest, TheWriteThatEndsAFailoverTellsIt) {
   EXPECT_EQ(told["startedAt"], "2026-01-01T00:00:00.000Z");
 }
 
+TEST_F(ReconcileTest, AStandbyHasNothingToSayOfAClusterThatItLed) {
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_TRUE(metrics_.text().contains("cluster=\"shop\""));
+  lease_.is_held = false;
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_FALSE(metrics_.text().contains("cluster=\"shop\""));
+}
+
+TEST_F(ReconcileTest, AnEarlierTermsFailoverIsNotToldOverALaterOne) {
+  const engine::Recorded quiet = lost_acker_record();
+  engine::Recorded begun = quiet;
+  begun.failover = engine::FailoverRecord{.id = "shop-2", .old_primary = *quiet.current_primary};
+  timelines_.record_written(kShop, quiet, begun, std::nullopt, clock_.wall(), clock_.wall());
+  timelines_.record_written(kShop, begun, quiet, std::nullopt, clock_.wall(), clock_.wall());
+  ASSERT_FALSE(timelines_.of(kShop).finished_at.empty());
+  // Another leader saw another failover meanwhile.
+  put_record(quiet);
+  server_.stored["status"]["lastFailover"] = {{"id", "shop-5"}};
+  cached_ = server_.stored;
+  lease_.current = 2;
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(server_.stored["status"]["lastFailover"]["id"], "shop-5");
+}
+
 TEST_F(ReconcileTest, ALostRaceIsDecidedAnewOnWhatTheWinnerWrote) {
   Json status = Json::object();
   put_recorded(status, engine::Recorded{.epoch = Epoch(0), .revision = Revision(40)}, api::Names("shop"));
@@ -355,6 +450,21 @@ TEST_F(ReconcileTest, ALostRaceIsDecidedAnewOnWhatTheWinnerWrote) {
   ASSERT_TRUE(reconcile().has_value());
   EXPECT_EQ(server_.conflicts, 1);
   EXPECT_EQ(stored_record().revision, Revision(41));
+}
+
+TEST_F(ReconcileTest, NothingIsDoneOnADecisionThatWasNeverMade) {
+  server_.stored["metadata"]["annotations"] = {{"mysql.baton.dev/force-failover", "shop-0"}};
+  put_record(lost_acker_record());
+  for (const int races : {1000, 7}) {  // All of them; all but the last, in which the term is claimed.
+    server_.races_to_lose = races;
+    const auto outcome = reconcile();
+    ASSERT_FALSE(outcome.has_value()) << races;
+    EXPECT_EQ(outcome.error().kind, ErrorKind::kConflict);
+    EXPECT_EQ(objects_.times_brought, 0) << "no member is scaled away";
+    EXPECT_TRUE(server_.stored["metadata"]["annotations"].contains("mysql.baton.dev/force-failover"));
+    EXPECT_TRUE(steps_.plans.empty());
+  }
+  EXPECT_EQ(server_.conflicts, 8 + 7);
 }
 
 TEST_F(ReconcileTest, AStaleCacheIsNotDecidedUpon) {

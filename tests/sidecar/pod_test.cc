@@ -86,8 +86,6 @@ TEST(PodTest, KilledPrimaryIsToldHeldAndItsLogIsRead) {
   EXPECT_FALSE(again.last_exit) << "the end of --initialize is nobody's business";
   EXPECT_EQ(pod.give(wire::CloneFrom{.host = "h"})->error_kind, "Unsafe") << "the directory has a value";
 
-  EXPECT_EQ(refusal(pod, wire::KillSessions{}), "Unsafe") << "an open primary keeps its clients";
-
   auto sql = pod.sql();
   EXPECT_EQ(sql.value("SELECT @@server_uuid").value_or(""), pod.state().uuid);
   EXPECT_EQ(sql.value("SELECT @@server_id").value_or(""), std::to_string(pod.state().server_id));
@@ -427,7 +425,7 @@ TEST(PodTest, CloneFillsAMemberThatThenFollows) {
   primary.must(wire::AllowClone{.allowed = true});
   ASSERT_TRUE(replica.wait_state(is_down));
   replica.must(wire::CloneFrom{.host = "127.0.0.1", .port = primary.mysql_port()});
-  EXPECT_EQ(replica.give(wire::KillSessions{})->error_kind, "Retry") << "no order but Fence goes beside a clone";
+  EXPECT_EQ(replica.give(wire::SetAckCount{})->error_kind, "Retry") << "no order but Fence goes beside a clone";
   ASSERT_TRUE(replica.wait_state([](const auto& s) { return s.directory == Directory::kCloned && is_running(s); }));
   EXPECT_NE(replica.state().uuid, primary.state().uuid);
   EXPECT_EQ(replica.sql().value("SELECT @@server_uuid").value_or(""), replica.state().uuid);

@@ -168,8 +168,7 @@ std::vector<Command> every_command() {
           AllowClone{.allowed = true},
           WaitApplied{.target = "a:1-5", .milliseconds = 5},
           WaitAckers{.count = 2, .milliseconds = 6},
-          Open{.target = "a:1-5"},
-          KillSessions{}};
+          Open{.target = "a:1-5"}};
 }
 
 TEST(OrderWire, EveryCommandComesBack) {
@@ -225,7 +224,7 @@ TEST(OrderWire, ResultsComeBack) {
 TEST(OrderWire, NamesAreTheTypesNames) {
   EXPECT_EQ(name_of(Initialize{}), "Initialize");
   EXPECT_EQ(name_of(WaitAckers{}), "WaitAckers");
-  EXPECT_EQ(name_of(KillSessions{}), "KillSessions");
+  EXPECT_EQ(name_of(Open{}), "Open");
 }
 
 }  // namespace

@@ -24,10 +24,10 @@ goes with it, by owner references.
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch]
-# my.cnf.
+# my.cnf. Read, as all that is made, so that what is somebody else's and bears its name is not written.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [create, patch]
+  verbs: [get, create, patch]
 # Certificates, token and passwords of each cluster, by name; Secrets are neither listed nor watched.
 - apiGroups: [""]
   resources: [secrets]
@@ -43,9 +43,9 @@ goes with it, by owner references.
 # The members' pods.
 - apiGroups: [apps]
   resources: [statefulsets]
-  verbs: [list, watch, create, patch]
+  verbs: [get, list, watch, create, patch]
 # Drains take one member at a time.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [create, patch]
+  verbs: [get, create, patch]
 {{- end -}}
