@@ -5,6 +5,8 @@
 #   cluster.sh status                  what runs
 #   cluster.sh run COMMAND…            up, then the command with KUBECONFIG set and kubectl and helm on PATH
 #   cluster.sh restart-apiserver [S]   kill the API server; it stays away S seconds (0) and comes back by itself
+#   cluster.sh hold-apiserver          kill the API server; it stays away …
+#   cluster.sh release-apiserver       … until this
 source "$(dirname "${BASH_SOURCE[0]}")/nodes.sh"
 
 # Kernel settings that kubelet changes, or that many containers need; `down` puts the old values back.
@@ -125,16 +127,21 @@ status() {
   kubectl get pods -A -o wide --request-timeout=5s
 }
 
-restart_apiserver() {
-  local away="${1:-0}"
-  [ "$away" = 0 ] || node_exec node1 touch /run/testbed/kube-apiserver.hold
+hold_apiserver() {
+  node_exec node1 touch /run/testbed/kube-apiserver.hold
   # shellcheck disable=SC2016
   node_exec node1 bash -c 'kill -KILL "$(cat /run/testbed/kube-apiserver.pid)"'
-  if [ "$away" != 0 ]; then
-    sleep "$away"
-    node_exec node1 rm -f /run/testbed/kube-apiserver.hold
-  fi
+}
+
+release_apiserver() {
+  node_exec node1 rm -f /run/testbed/kube-apiserver.hold
   wait_for 60 "the API server's return" healthy
+}
+
+restart_apiserver() {
+  hold_apiserver
+  sleep "${1:-0}"
+  release_apiserver
 }
 
 case "${1:-}" in
@@ -150,5 +157,7 @@ case "${1:-}" in
     shift
     restart_apiserver "$@"
     ;;
-  *) die "usage: cluster.sh up | down | status | run COMMAND… | restart-apiserver [SECONDS]" ;;
+  hold-apiserver) hold_apiserver ;;
+  release-apiserver) release_apiserver ;;
+  *) die "usage: cluster.sh up | down | status | run COMMAND… | restart-apiserver [SECONDS] | hold-apiserver | release-apiserver" ;;
 esac

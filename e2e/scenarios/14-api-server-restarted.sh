@@ -1,16 +1,34 @@
 #!/usr/bin/env bash
-# The API server is killed right after the primary: the promotion waits for it, since intent must be durable first, and
-# goes on when it is back.
+# The primary's mysqld is killed while there is no API server: the promotion waits for it, since intent must be durable
+# first, and begins when it is back.
 # Runs alone: the API server goes away for all.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+cluster_sh="$REPO/e2e/cluster/cluster.sh"
+at_end() { "$cluster_sh" release-apiserver; }
+# refusals: how often an operator could not write a record, or lost the lease without which it may not. From the nodes'
+# disks: nobody else can be asked.
+refusals() { cat "$STATE"/node[0-9]/log/pods/baton-system_*/*/*.log | grep -cE '"(record not written|is no longer leader)"' || true; }
+refusals_beyond() { [ "$(refusals)" -gt "$1" ]; }
 
 cluster_up 3
 start_ledger
 old="$(primary)"
-kill_mysqld "$old"
-"$REPO/e2e/cluster/cluster.sh" restart-apiserver 3
+mysqld="$(process_of "$(uid_of "$NAMESPACE" "$old")" mysqld)" || fail "no mysqld of $old on this machine"
+before="$(refusals)"
+"$cluster_sh" hold-apiserver
+kill -KILL "$mysqld"
+say "killed mysqld of $old while there is no API server"
+until_true 60 "the operator can record nothing" refusals_beyond "$before"
+back="$(date -u +%FT%T.%3NZ)"
+"$cluster_sh" release-apiserver
 until_true 90 "another primary than $old" primary_is_not "$old"
 writes_go_on 90
 made_whole 180
+[ "$(field .status.lastFailover.from)" = "$old" ] || fail "no failover from $old is told: $(mrc | jq -c .status.lastFailover)"
+# A process that took over from another one has seen no phases; when that one had begun is in the record.
+recorded="$(field '[.status.lastFailover.phases[]? | select(.name == "recorded") | .at][0] // .status.lastFailover.startedAt')"
+[[ "$recorded" > "$back" ]] || fail "the failover was recorded at $recorded, but the API server was away until $back"
+say "the API server came back at $back, and the failover was recorded at $recorded"
 finish_ledger
 until_true 60 "all members hold the same data" same_data

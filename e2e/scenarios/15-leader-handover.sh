@@ -3,7 +3,6 @@
 # Runs alone: it kills the operator of all clusters.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-leader() { kubectl --namespace baton-system get lease baton-operator -o jsonpath='{.spec.holderIdentity}'; }
 leader_is_not() { local now; now="$(leader)"; [ -n "$now" ] && [ "$now" != "$1" ]; }
 
 cluster_up 3

@@ -6,8 +6,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 b() { kubectl --namespace baton-system "$@"; }
-leader() { local holder; holder="$(b get lease baton-operator -o jsonpath='{.spec.holderIdentity}')"; echo "${holder%_*}"; }
-leader_is_not() { local now; now="$(leader)"; [ -n "$now" ] && [ "$now" != "$1" ]; }
+leading_pod() { local holder; holder="$(leader)"; echo "${holder%_*}"; }
+leader_is_not() { local now; now="$(leading_pod)"; [ -n "$now" ] && [ "$now" != "$1" ]; }
 metric() { b get --raw "/api/v1/namespaces/baton-system/pods/$1:9105/proxy/metrics" | sed -nE "s/^$2 //p"; }
 readiness() { b get --raw "/api/v1/namespaces/baton-system/pods/$1:8080/proxy/readyz"; }
 # acts POD: how many records it wrote and steps it took; SINCE (RFC 3339) leaves out what was before.
@@ -21,27 +21,13 @@ open_members() {
   echo "$count"
 }
 record() { field '.status | [.epoch, .revision, .currentPrimary.uuid, .ackers] | tostring'; }
-endpoint() { k get service shop-primary -o json | jq -cS '[.spec.selector, .metadata.annotations]'; }
-
-# process_of UID PROGRAM: the pid on this machine of a program in the pod with that uid.
-process_of() {
-  local folder
-  for folder in /proc/[0-9]*; do
-    [ "$(cat "$folder/comm" 2>/dev/null)" = "$2" ] || continue
-    grep -q "pod$1" "$folder/cgroup" 2>/dev/null || continue
-    echo "${folder#/proc/}"
-    return 0
-  done
-  return 1
-}
-uid_of() { kubectl --namespace "$1" get pod "$2" -o jsonpath='{.metadata.uid}'; }
 
 frozen=""
 thaw() { [ -z "$frozen" ] || kill -CONT "$frozen"; frozen=""; }
 at_end() { thaw; }
 
 until_true 60 "two operators are ready" b rollout status deployment/baton --timeout=5s
-first="$(leader)"
+first="$(leading_pod)"
 second="$(b get pods -l app.kubernetes.io/name=baton --field-selector=status.phase=Running -o json |
   jq -r --arg leader "$first" '[.items[] | select(.metadata.deletionTimestamp == null) | .metadata.name | select(. != $leader)][0] // ""')"
 [ -n "$second" ] || fail "there is no second operator"
@@ -75,7 +61,7 @@ until_true 30 "$first knows that it does not lead any more" says_not_leader "$fi
 writes_go_on
 [ "$(metric "$first" baton_leader)" = 0 ] || fail "the metric of $first says that it leads"
 [ "$(b logs "$first" --since-time="$SINCE" | grep -cE '"record (written|taken over)"' || true)" = 0 ] || fail "$first wrote a record after it woke up"
-[ "$(leader)" = "$second" ] || fail "$(leader) leads, not $second"
+[ "$(leading_pod)" = "$second" ] || fail "$(leading_pod) leads, not $second"
 [ "$(record)" = "$record" ] || fail "the record changed from $record to $(record)"
 [ "$(endpoint)" = "$endpoint" ] || fail "the endpoint changed from $endpoint to $(endpoint)"
 [ "$(open_members)" = 1 ] || fail "$(open_members) members are open"

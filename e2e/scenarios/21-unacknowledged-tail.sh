@@ -13,10 +13,12 @@ waits_for_acks() {
 }
 rows() { sql "$1" "SELECT COUNT(*) FROM app.tail WHERE id = $2"; }
 
-# die_with_a_tail ROW: the primary, OLD, ends while that row waits for an ack that cannot come.
+# die_with_a_tail ROW: the primary, OLD with UUID, ends while that row waits for an ack that cannot come.
 die_with_a_tail() {
   local replica
   OLD="$(primary)"
+  UUID="$(sql "$OLD" "SELECT @@server_uuid")"
+  [ -n "$UUID" ] || fail "$OLD does not tell its server_uuid"
   operator_away
   for replica in $(replicas); do sql "$replica" "STOP REPLICA IO_THREAD"; done
   sql "$OLD" "INSERT INTO app.tail VALUES ($1)" >/dev/null 2>&1 &
@@ -40,8 +42,7 @@ until_true 120 "$OLD follows as it is" healthy
 k patch mrc shop --type=merge -p '{"spec": {"failover": {"salvage": {"tail": "Discard"}}}}' >/dev/null
 die_with_a_tail 2
 [ "$(rows "$(primary)" 2)" = 0 ] || fail "the row that was to be dropped is on the new primary"
-uuid="$(field ".status.members[] | select(.name == \"$OLD\") | .uuid")"
-names_the_tail() { [ "$(errant_member)" = "$OLD" ] && condition ErrantMembers message | grep -q "$uuid"; }
+names_the_tail() { [ "$(errant_member)" = "$OLD" ] && condition ErrantMembers message | grep -q "$UUID"; }
 until_true 60 "$OLD is set aside, and the condition names its set" names_the_tail
 rebuild "$OLD"
 until_true 240 "$OLD is rebuilt and the cluster is whole again" healthy

@@ -148,6 +148,8 @@ finish_ledger() {
   VERDICT="$(k logs "$name" --tail=1)"
   [[ "$VERDICT" == "ledger: acknowledged "*", lost 0, longest gap "* ]] || fail "the ledger's verdict: $VERDICT"
 }
+# longest_gap [NAME]: milliseconds of the longest time without an acknowledged write that is over; nothing below 50.
+longest_gap() { k logs "${1:-ledger}" | sed -nE 's/^gap: ([0-9]+) ms .*/\1/p' | sort -n | tail -n 1; }
 ledger_done() { [[ "$(k get pod "${1:-ledger}" -o jsonpath='{.status.phase}')" =~ ^(Succeeded|Failed)$ ]]; }
 
 # kill_mysqld POD: SIGKILL; sets KILLED_AT to the moment just before, RFC 3339 with milliseconds.
@@ -160,6 +162,21 @@ kill_mysqld() {
   say "killed mysqld of $1 at $KILLED_AT"
 }
 
+# process_of UID PROGRAM: the pid on this machine of a program in the pod with that uid. For what must happen within
+# milliseconds, or while there is no API server.
+process_of() {
+  local folder
+  for folder in /proc/[0-9]*; do
+    [ "$(cat "$folder/comm" 2>/dev/null)" = "$2" ] || continue
+    grep -q "pod$1" "$folder/cgroup" 2>/dev/null || continue
+    echo "${folder#/proc/}"
+    return 0
+  done
+  return 1
+}
+# uid_of NAMESPACE POD
+uid_of() { kubectl --namespace "$1" get pod "$2" -o jsonpath='{.metadata.uid}'; }
+
 # in_member POD SCRIPT [ARGUMENT…]: by the shell of mysqld's container.
 in_member() { local pod="$1" script="$2"; shift 2; k exec "$pod" -c mysqld -- bash -c "$script" in_member "$@"; }
 
@@ -171,6 +188,11 @@ operator_away() {
   until_true 60 "the operator is away" no_operator
 }
 operator_back() { kubectl --namespace baton-system scale deployment/baton --replicas=2 >/dev/null; say "the operator comes back"; }
+
+# The identity of the process that leads: <pod>_<random>.
+leader() { kubectl --namespace baton-system get lease baton-operator -o jsonpath='{.spec.holderIdentity}'; }
+# Where clients are sent, by whose word, in which epoch.
+endpoint() { k get service shop-primary -o json | jq -cS '[.spec.selector, .metadata.annotations]'; }
 
 replicas() { k get pods -l mysql.baton.dev/role=replica -o jsonpath='{.items[*].metadata.name}'; }
 
