@@ -19,6 +19,8 @@ const std::string kSecrets = "/api/v1/namespaces/default/secrets";
 const std::string kPrimaryService = "/api/v1/namespaces/default/services/shop-primary";
 const std::string kReplicasService = "/api/v1/namespaces/default/services/shop-replicas";
 const std::string kStatefulSet = "/apis/apps/v1/namespaces/default/statefulsets/shop";
+const std::string kConfigMap = "/api/v1/namespaces/default/configmaps/shop-mysql";
+const std::string kDisruptionBudget = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/shop";
 
 class Events final : public EventPort {
  public:
@@ -236,6 +238,30 @@ TEST_F(ApplyTest, WhatADeletedClusterLeftBehindIsTakenUp) {
   EXPECT_TRUE(bring().empty());
   EXPECT_EQ(server_.objects.at(kSecrets + "/shop-baton")["data"]["token"], token);
   EXPECT_EQ(server_.objects.at(kStatefulSet)["metadata"]["ownerReferences"][0]["uid"], "another");
+
+TEST_F(ApplyTest, WhatIsNotWatchedIsPutBackInTime) {
+  EXPECT_TRUE(bring().empty());
+  const Object config = server_.objects.at(kConfigMap)["data"];
+  const Object budget = server_.objects.at(kDisruptionBudget)["spec"];
+  ASSERT_FALSE(config.empty());
+  ASSERT_EQ(budget["maxUnavailable"], 1);
+  const auto put_back_in_time = [&] {
+    server_.asked.clear();
+    clock_.advance(Applier::kRepeat - seconds(1));
+    EXPECT_TRUE(bring().empty());
+    EXPECT_TRUE(server_.asked.empty()) << "not with each look: " << server_.asked.front();
+    clock_.advance(seconds(1));
+    EXPECT_TRUE(bring().empty());
+    ASSERT_TRUE(server_.objects.contains(kConfigMap) && server_.objects.contains(kDisruptionBudget));
+    EXPECT_EQ(server_.objects.at(kConfigMap)["data"], config);
+    EXPECT_EQ(server_.objects.at(kDisruptionBudget)["spec"], budget);
+  };
+  server_.write(kConfigMap, {{"data", {{"my.cnf", "[mysqld]\nskip_log_bin"}}}});
+  server_.write(kDisruptionBudget, {{"spec", {{"maxUnavailable", 3}}}});
+  put_back_in_time();
+  server_.objects.erase(kConfigMap);
+  server_.objects.erase(kDisruptionBudget);
+  put_back_in_time();
 }
 
 TEST_F(ApplyTest, TheFinalizersOfOthersAreKept) {
