@@ -164,10 +164,10 @@ void LogKeeper::on_look() {
   if (auto scan = due_scan(known)) {
     answer(*std::move(scan), known);
   } else if (told_ != known.snapshot) {
-    static_cast<void>(member_.apply([&](MemberMachine& machine) {
+    member_.tell([&](MemberMachine& machine) {
       machine.set_servable(known.snapshot->available.to_string());
       return Effects{};
-    }));
+    });
   }
   told_ = known.snapshot;
 }
@@ -196,7 +196,7 @@ std::optional<LogKeeper::Scan> LogKeeper::due_scan(const binlog::LogTail::Known&
 
 void LogKeeper::answer(Scan scan, const binlog::LogTail::Known& known) {
   const bool is_read = known.complete >= scan.look;
-  static_cast<void>(member_.apply([&](MemberMachine& machine) {
+  member_.tell([&](MemberMachine& machine) {
     machine.set_servable(known.snapshot->available.to_string());
     auto proven = is_read ? machine.outside_logs().and_then(
                                 [&](const GtidSet& outside) { return binlog::prove(*known.snapshot, outside); })
@@ -204,7 +204,7 @@ void LogKeeper::answer(Scan scan, const binlog::LogTail::Known& known) {
     scan.answer = proven ? std::nullopt : std::optional(proven.error());
     machine.on_logs(scan.number, std::move(proven));
     return Effects{};
-  }));
+  });
   const std::scoped_lock lock(mutex_);
   if (!scan_ || scan_->number != scan.number) return;
   // An error stays open: a file may be mended, a disk may come back.

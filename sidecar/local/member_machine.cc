@@ -8,6 +8,7 @@
 #include "engine/gtid/gtid_set.h"
 #include "sidecar/local/gate_protocol.h"
 #include "sidecar/local/last_words.h"
+#include "sidecar/local/state_board.h"
 
 namespace baton::sidecar {
 
@@ -42,9 +43,6 @@ Result<EpochRecord> trusted(Result<EpochRecord> record, const std::string& boot_
       record->relaxed_on, boot_id.empty() ? "unknown" : boot_id);
 }
 
-/// An answer older than that is not the server's word any more; four times the pace of asking.
-constexpr Duration kStaleAnswer = std::chrono::seconds(2);
-
 }  // namespace
 
 MemberMachine::MemberMachine(Origin origin, Result<EpochRecord> record)
@@ -53,8 +51,11 @@ MemberMachine::MemberMachine(Origin origin, Result<EpochRecord> record)
   state_.pod_uid = std::move(origin.pod_uid);
   state_.boot_id = std::move(origin.boot_id);
   state_.sidecar_id = std::move(origin.sidecar_id);
-  if (!record_) state_.start_error = state_.logs_error = record_.error().what;
-  publish_record();
+  if (record_) {
+    publish(*record_);
+  } else {
+    state_.start_error = state_.logs_error = record_.error().what;
+  }
 }
 
 Effects MemberMachine::on_process_list(std::optional<int> running, Instant now) {
@@ -111,9 +112,8 @@ Effects MemberMachine::on_gate_exited(int pid, const wire::Exit& exit, std::stri
   if (pid == last_pid_ || last_pid_ == 0) {
     tell_exit(exit, tail);
     if (record_ && record_->suspect_end && exit.signal) {
-      record_->suspect_end = false;
+      record_->suspect_end = state_.suspect_end = false;
       dirty_ = effects.save = true;
-      publish_record();
     }
   }
   if (exit.status == kMysqldRestartExit) next_start_ = now;
@@ -203,14 +203,14 @@ Effects MemberMachine::on_tick(Instant now) {
   return effects;
 }
 
-Effects MemberMachine::on_saved(std::string error, Instant now) {
+Effects MemberMachine::on_saved(const EpochRecord& written, std::string error, Instant now) {
   Effects effects;
   if (!error.empty()) {
     state_.start_error = std::move(error);
     return effects;
   }
-  dirty_ = false;
-  publish_record();
+  dirty_ = *record_ != written;
+  publish(written);
   maybe_start(effects, now);
   return effects;
 }
@@ -220,7 +220,7 @@ Effects MemberMachine::on_record(Result<EpochRecord> record, Instant now) {
   record_ = trusted(std::move(record), state_.boot_id);
   state_.start_error = state_.logs_error = record_ ? "" : record_.error().what;
   if (!record_) return {};
-  publish_record();
+  publish(*record_);
   Effects effects;
   if (fence_seen_ >= std::pair(record_->epoch, record_->revision)) {
     std::tie(record_->epoch, record_->revision) = *fence_seen_;
@@ -450,7 +450,9 @@ void MemberMachine::settle_end(Effects& effects, std::optional<int> signal) {
     record_->suspect_end = !signal;
     if (record_->hold == Hold::kNone) record_->hold = Hold::kCrashedPrimary;
     dirty_ = effects.save = true;
-    publish_record();
+    // Told before it is on disk: `open` is, and says the same to the next sidecar.
+    state_.hold = record_->hold;
+    state_.suspect_end = record_->suspect_end;
   }
   effects.scan_logs = has_value();
   if (effects.scan_logs) ++scan_;
@@ -500,17 +502,18 @@ void MemberMachine::begin_start(Process process) {
   state_.logs_error.clear();
 }
 
-void MemberMachine::publish_record() {
-  if (!record_) return;
-  state_.epoch = record_->epoch;
-  state_.revision = record_->revision;
-  state_.opened_epoch = record_->opened_epoch;
-  state_.hold = record_->hold;
-  state_.suspect_end = record_->suspect_end;
-  state_.relaxed = relaxed();
-  state_.uuid = record_->uuid;
-  state_.server_id = record_->server_id;
-  state_.directory = record_->directory;
+/// Tells what is on disk.
+void MemberMachine::publish(const EpochRecord& record) {
+  state_.epoch = record.epoch;
+  state_.revision = record.revision;
+  state_.opened_epoch = record.opened_epoch;
+  state_.relaxed = !record.relaxed_on.empty();
+  state_.uuid = record.uuid;
+  state_.server_id = record.server_id;
+  state_.directory = record.directory;
+  // An end that came while this was being written has been told, and stays told.
+  if (record.hold == record_->hold) state_.hold = record.hold;
+  if (record.suspect_end == record_->suspect_end) state_.suspect_end = record.suspect_end;
 }
 
 Result<GtidSet> MemberMachine::outside_logs() const {

@@ -20,7 +20,7 @@ enum class GateAction : std::uint8_t { kStart, kInitialize, kKill, kTerminate };
 
 /// What an input asks of the outside, to be done in this order.
 struct Effects {
-  bool save = false;  ///< The record changed: fsync it. A start must not come before that.
+  bool save = false;  ///< The record changed: fsync it, and say so with on_saved. What follows does not wait for it.
   std::vector<GateAction> gate;
   std::optional<int> watch;  ///< Watch this process for its end.
   bool scan_logs = false;    ///< mysqld is down: read its logs to their ends; answer with on_logs.
@@ -88,8 +88,8 @@ class MemberMachine {
   /// What the binlog server can send now. Nothing while the directory has no value.
   void set_servable(std::string gtid_set);
   [[nodiscard]] Effects on_tick(Instant now);
-  /// The record could not be written (sentence) or is written (empty).
-  [[nodiscard]] Effects on_saved(std::string error, Instant now);
+  /// The record as it was (it may have changed since) could not be written (sentence) or is written (empty).
+  [[nodiscard]] Effects on_saved(const EpochRecord& written, std::string error, Instant now);
   /// The record, read once more because of must_read_record.
   [[nodiscard]] Effects on_record(Result<EpochRecord> record, Instant now);
   /// The sidecar itself is told to end.
@@ -144,6 +144,8 @@ class MemberMachine {
   [[nodiscard]] bool gate_idle() const { return gate_ == Gate::kIdle; }
   /// mysqld has answered SQL since its start (also within a task).
   [[nodiscard]] bool answered() const { return answered_; }
+  /// When it did so last.
+  [[nodiscard]] Instant answered_at() const { return answered_at_; }
   /// Starts so far: changes when a new mysqld runs.
   [[nodiscard]] int starts() const { return starts_; }
   [[nodiscard]] int scan() const { return scan_; }
@@ -167,7 +169,7 @@ class MemberMachine {
   void maybe_start(Effects& effects, Instant now);
   void command_start(wire::Process process);
   void begin_start(wire::Process process);
-  void publish_record();
+  void publish(const EpochRecord& record);
   void forget_ends();
   [[nodiscard]] bool has_value() const;
   [[nodiscard]] bool is_overtaken(SqlTicket asked) const;

@@ -39,7 +39,7 @@ struct Bench {
       actions.append_range(effects.gate);
       scanned = scanned || effects.scan_logs;
       saves += effects.save ? 1 : 0;
-      effects = effects.save ? machine.on_saved(save_error, now) : Effects{};
+      effects = effects.save ? machine.on_saved(*machine.record(), save_error, now) : Effects{};
     }
     return actions;
   }
@@ -349,6 +349,26 @@ TEST(MemberMachine, NoStartBeforeTheRecordIsOnDisk) {
   EXPECT_EQ(bench.state().start_error, "disk full");
   bench.save_error.clear();
   EXPECT_EQ(bench.run(bench.machine.on_tick(bench.now)), std::vector{kStart});
+}
+
+/// The file is written beside everything else.
+TEST(MemberMachine, WhatChangedWhileTheRecordWasWrittenIsNotTakenForWritten) {
+  Bench bench(Bench::record_of(Directory::kInitialized));
+  bench.bring_up(10);
+  bench.run(bench.machine.mark_open(1));
+  ASSERT_TRUE(bench.machine.admit(bench.order(2, 1)));
+  const EpochRecord begun = *bench.machine.record();
+  bench.now += std::chrono::milliseconds(1);
+  EXPECT_TRUE(bench.machine.on_process_ended(10, SIGKILL, bench.now).save);
+  EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary) << "told at once";
+  EXPECT_EQ(bench.state().epoch, 0) << "not on disk yet";
+  EXPECT_TRUE(bench.machine.on_saved(begun, "", bench.now).none());
+  EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary) << "the file says open, which is as good";
+  EXPECT_EQ(bench.state().epoch, 2);
+  EXPECT_FALSE(bench.machine.saved());
+  bench.run(bench.machine.on_tick(bench.now));
+  EXPECT_TRUE(bench.machine.saved());
+  EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary);
 }
 
 TEST(MemberMachine, AServerThatNeverAnswersIsStartedEverMoreRarely) {
