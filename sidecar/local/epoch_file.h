@@ -42,20 +42,29 @@ struct EpochRecord {
 [[nodiscard]] Result<std::string> random_uuid();
 
 /// The record on disk. One thread at a time.
+///
+/// On a volume that mysqld has filled up, the record must be writable all the same: without it no order is admitted, and a
+/// log that could be read proves nothing. So a file of kBallastBytes lies beside it, and makes room for one writing.
 class EpochFile {
  public:
+  static constexpr std::size_t kBallastBytes = 64 * 1024;
+
   /// `folder` is <volume>/baton; made if it is missing.
   explicit EpochFile(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   /// Reads the record. kNotFound: there is none. kCorrupt: it cannot be trusted, and mysqld must not be started: the
   /// sentence says what a person can do. kRetry: the volume cannot be read.
   [[nodiscard]] Result<EpochRecord> load() const;
-  /// Returns when the record is on disk: written beside, fsynced, renamed over, folder fsynced.
+  /// Returns when the record is on disk: written beside, fsynced, renamed over, folder fsynced. On a full volume the
+  /// ballast is given up for it, and made again if there is room. Errors: kRetry.
   [[nodiscard]] Result<void> save(const EpochRecord& record) const;
 
   [[nodiscard]] std::filesystem::path path() const { return folder_ / "epoch.json"; }
+  [[nodiscard]] std::filesystem::path ballast() const { return folder_ / "ballast"; }
 
  private:
+  void keep_ballast() const;
+
   std::filesystem::path folder_;
 };
 
