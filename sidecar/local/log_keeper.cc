@@ -95,9 +95,13 @@ std::optional<binlog::LogIndex::Step> LogKeeper::facts() {
       member_.board().look([](const wire::MemberState& state) { return std::pair(state.process, has_value(state)); });
   const std::scoped_lock lock(mutex_);
   // The next mysqld publishes its own.
-  if (process != Process::kRunning) published_.reset();
+  if (process != Process::kRunning) {
+    published_.reset();
+    executed_.reset();
+  }
   if (!is_of_value) return std::nullopt;
-  return binlog::LogIndex::Step{.is_alive = process != Process::kNotRunning, .published = published_};
+  return binlog::LogIndex::Step{
+      .is_alive = process != Process::kNotRunning, .published = published_, .executed = executed_};
 }
 
 /// The asker's thread. A server whose disk hangs lets it wait, and nobody else.
@@ -116,6 +120,7 @@ void LogKeeper::ask(const std::stop_token& stop) {
     }
     lock.lock();
     published_ = status.transform([](LogStatus& read) { return binlog::LogPosition{read.file, read.position}; });
+    executed_ = status ? std::make_shared<const GtidSet>(std::move(status->executed)) : nullptr;
     asks_done_ = wanted;
     changed_.notify_all();
     changed_.wait_for(lock, stop, kAskInterval, [this] { return asks_wanted_ > asks_done_; });
