@@ -93,6 +93,9 @@ void visit_fields(Visitor& visit, S& value) {
   visit("hold", value.hold);
   visit("opened_epoch", value.opened_epoch);
   visit("open", value.open);
+  visit("opened_by_pod", value.opened_by_pod);
+  visit("opened_on_boot", value.opened_on_boot);
+  visit("unseen_pod", value.unseen_pod);
   visit("suspect_end", value.suspect_end);
   visit("relaxed_on", value.relaxed_on);
   visit("uuid", value.uuid);

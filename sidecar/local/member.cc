@@ -81,6 +81,7 @@ Result<std::unique_ptr<Member>> Member::start(const Config& config, const Clock&
   std::unique_ptr<Member> member(new Member(config, clock, log, std::move(machine)));
   TRY(running, find_mysqld(config.data_directory()));
   member->tell([&](MemberMachine& m) { return m.on_process_list(running, clock.now()); });
+  member->test_data_lock();
   Member* const self = member.get();
   // The link's first message waits for the lock, and so finds the link in its place.
   const std::scoped_lock lock(member->mutex_);
@@ -203,10 +204,12 @@ void Member::on_sidecar_terminating() {
     machine.on_sidecar_terminating();
     return running ? machine.on_process_list(*running, clock_.now()) : Effects{};
   });
+  test_data_lock();
 }
 
 void Member::tick() {
   read_record_again();
+  test_data_lock();
   tell([&](MemberMachine& machine) { return machine.on_tick(clock_.now()); });
 }
 
@@ -225,6 +228,12 @@ void Member::read_record_again() {
   });
   // Only with the record it is known whether the absence of a process is its end.
   if (running) tell([&](MemberMachine& machine) { return machine.on_process_list(*running, clock_.now()); });
+}
+
+void Member::test_data_lock() {
+  if (!look([](const MemberMachine& machine) { return machine.must_test_lock(); })) return;
+  const auto is_locked = is_data_locked(config_.data_directory());
+  tell([&](MemberMachine& machine) { return machine.on_data_lock(is_locked, clock_.now()); });
 }
 
 void Member::on_gate_message(const GateMessage& message) {

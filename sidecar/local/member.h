@@ -93,6 +93,7 @@ class Member {
   Effects act(GateAction action);
   [[nodiscard]] Result<void> prepare_start() const;
   void read_record_again();
+  void test_data_lock();
   void log_changes(const wire::MemberState& before) const;
 
   Config config_;

@@ -304,8 +304,7 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& ord
   if (opened) return opened;
   const auto after = admin_.read_state(stop);
   if (after && after->super_read_only && !before.open) {
-    static_cast<void>(
-        member_.apply([&](MemberMachine& machine) { return machine.unmark_open(before.open, before.opened_epoch); }));
+    static_cast<void>(member_.apply([&](MemberMachine& machine) { return machine.unmark_open(before); }));
   }
   return opened;
 }

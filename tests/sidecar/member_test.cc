@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <latch>
 #include <thread>
 
@@ -186,6 +187,35 @@ TEST_F(MemberTest, ARecordThatCannotBeReadIsReadAgain) {
   (*started)->tick();
   EXPECT_EQ(start_error(), "");
   EXPECT_EQ((*started)->state().revision, 5);
+}
+
+/// The pod before was deleted by force: its mysqld may live on, where this pod's process list does not reach.
+TEST_F(MemberTest, AMysqldOfThePodBeforeIsSeenByItsLock) {
+  member_.reset();
+  static std::string ibdata;
+  ibdata = (config_.data_directory() / "ibdata1").string();
+  fs::create_directories(config_.data_directory());
+  std::ofstream(ibdata) << "x";
+  auto record = EpochFile(config_.state_directory()).load().value();
+  record.open = true;
+  record.opened_by_pod = "the pod before";
+  record.opened_on_boot = read_small_file("/proc/sys/kernel/random/boot_id", 100).value();
+  while (record.opened_on_boot.ends_with('\n')) record.opened_on_boot.pop_back();
+  ASSERT_TRUE(EpochFile(config_.state_directory()).save(record));
+  const test::Child other([] { test::hold_lock(ibdata); });
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (is_data_locked(config_.data_directory()) != true) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  const auto started = Member::start(config_, clock_, Logger());
+  ASSERT_TRUE(started) << started.error().what;
+  Member& member = **started;
+  member.tick();
+  EXPECT_EQ(member.state().process, Process::kUnknown);
+  EXPECT_TRUE(member.state().start_error.contains("locked")) << member.state().start_error;
+  other.kill();
+  other.wait_for_zombie();
+  member.tick();
+  EXPECT_EQ(member.state().process, Process::kNotRunning);
+  EXPECT_EQ(member.state().hold, wire::Hold::kCrashedPrimary);
 }
 
 TEST_F(MemberTest, DataWhoseRecordIsLostAreNotStarted) {
