@@ -183,11 +183,22 @@ LogIndex::~LogIndex() = default;
 Result<bool> LogIndex::advance(const Step& step) {
   budget_ = step.most;
   all_read_ = true;
+  take_executed(step);
   auto done = read_all(step);
   if (!done) all_read_ = false;
   publish();
   if (!done) return std::unexpected(std::move(done).error());
   return all_read_;
+}
+
+void LogIndex::take_executed(const Step& step) {
+  auto executed = step.executed == nullptr ? executed_ : step.executed;
+  if (!step.is_alive) executed = nullptr;
+  const bool are_both = executed != nullptr && executed_ != nullptr;
+  if (are_both ? *executed == *executed_ : executed == executed_) return;
+  // Where nothing was held back, more that is executed changes nothing.
+  changed_ = changed_ || !are_both || is_held_back_;
+  executed_ = std::move(executed);
 }
 
 Result<void> LogIndex::read_all(const Step& step) {
@@ -309,7 +320,7 @@ Result<void> LogIndex::take_missing(const Followed& logs, Entry& entry, const Er
 
 void LogIndex::publish() {
   if (!changed_ && all_read_ == snapshot_->is_complete) return;
-  changed_ = false;
+  changed_ = is_held_back_ = false;
   LogSnapshot snapshot;
   snapshot.is_complete = all_read_;
   for (const Followed& logs : followed_) {
@@ -317,12 +328,20 @@ void LogIndex::publish() {
     IndexedLogs indexed = logs.indexed();
     GtidSet& proven = logs.listing.kind == LogKind::kBinlog ? snapshot.executed : snapshot.received;
     for (const auto& file : indexed.files) {
-      proven = proven.united(file->contents.previous).united(file->contents.transactions);
-      snapshot.available = snapshot.available.united(file->contents.transactions);
+      GtidSet transactions = file->contents.transactions;
+      // mysqld closes a binary log when all that is in it was executed.
+      if (executed_ != nullptr && file->kind == LogKind::kBinlog && file == indexed.files.back()) {
+        snapshot.unsettled = transactions.minus(*executed_);
+        transactions = transactions.minus(snapshot.unsettled);
+        is_held_back_ = !snapshot.unsettled.empty();
+      }
+      proven = proven.united(file->contents.previous).united(transactions);
+      snapshot.available = snapshot.available.united(transactions);
       if (file->problem) snapshot.problems.push_back(*file->problem);
     }
     snapshot.logs.push_back(std::move(indexed));
   }
+  snapshot.unsettled = snapshot.unsettled.minus(snapshot.available);
   snapshot_ = std::make_shared<const LogSnapshot>(std::move(snapshot));
 }
 

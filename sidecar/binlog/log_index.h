@@ -58,6 +58,9 @@ struct LogSnapshot {
   GtidSet received;
   /// The complete transactions that lie in some file and can be served.
   GtidSet available;
+  /// Complete transactions of a living server's newest binary log that it has not executed yet, and that lie nowhere
+  /// else. They may not be on its disk: neither executed nor available.
+  GtidSet unsettled;
   std::vector<Error> problems;  ///< Of files, see LogFile::problem.
 
   /// What a reader that has `reader` lacks and cannot get here; not empty means error 1236. `outside` is what was
@@ -96,7 +99,8 @@ struct LogPosition {
 /// headers; one that breaks the rules is walked again with checksums before it is called corrupt. The newest binary log
 /// of a dead server is read with checksums from where its server had published it, and judged as scan_binlogs does.
 /// Relay logs are always read with checksums; what was read while mysqld lived is not read again when it is dead.
-/// While mysqld lives, nothing is known of what it has not published: it may not be on its disk yet.
+/// While mysqld lives, nothing is known of what it has not published, and nothing told of what it has not executed: it
+/// may not be on its disk yet.
 ///
 /// About 350 bytes of memory for each 8 MiB of logs. Driven by calls: no thread, no clock. Not synchronised.
 class LogIndex {
@@ -111,6 +115,9 @@ class LogIndex {
     /// While mysqld lives: how far its binary logs may be read. Empty, or of a file that is not listed: not at all in
     /// the newest; what was known of that one stays known.
     std::optional<LogPosition> published{};
+    /// While mysqld lives: what it had executed when it published that, which it has only written so far. Null: not told,
+    /// as before.
+    std::shared_ptr<const GtidSet> executed{};
     bool verify_all = false;                                         ///< Read every file with checksums.
     std::uint64_t most = std::numeric_limits<std::uint64_t>::max();  ///< Return after about so many bytes of walk.
     std::stop_token stop{};
@@ -128,6 +135,7 @@ class LogIndex {
   struct Entry;
   struct Followed;
 
+  void take_executed(const Step& step);
   [[nodiscard]] Result<void> read_all(const Step& step);
   [[nodiscard]] Result<void> refresh(Followed& logs, const Step& step);
   [[nodiscard]] Result<void> read_entry(const Followed& logs, std::size_t place, const Step& step);
@@ -137,10 +145,12 @@ class LogIndex {
   void publish();
 
   std::vector<Followed> followed_;
+  std::shared_ptr<const GtidSet> executed_;  ///< Of the last step that told it; null: mysqld is dead, or never told.
   std::shared_ptr<const LogSnapshot> snapshot_ = std::make_shared<const LogSnapshot>();
   std::uint64_t budget_ = 0;
   bool all_read_ = false;
   bool changed_ = false;
+  bool is_held_back_ = false;  ///< Something of the newest binary log is not told yet.
 };
 
 }  // namespace baton::binlog

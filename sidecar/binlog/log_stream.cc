@@ -34,7 +34,10 @@ LogStream::LogStream(std::shared_ptr<const LogSnapshot> snapshot, const GtidSet&
     : LogStream(std::move(snapshot), wanted, 0) {}
 
 LogStream::LogStream(std::shared_ptr<const LogSnapshot> snapshot, const GtidSet& wanted, std::size_t first_logs)
-    : reader_(snapshot->executed.united(snapshot->received).united(snapshot->available).minus(wanted)),
+    : reader_(snapshot->executed.united(snapshot->received)
+                  .united(snapshot->available)
+                  .minus(wanted)
+                  .united(snapshot->unsettled)),
       has_all_wanted_(snapshot->available.contains(wanted)),
       first_logs_(first_logs) {
   latest_ = [snapshot = std::move(snapshot)] { return snapshot; };

@@ -67,7 +67,7 @@ ApiServer::~ApiServer() {
 std::size_t ApiServer::broadcast() {
   const std::scoped_lock lock(mutex_);
   if (streams_.empty()) return 0;
-  const auto line = to_line(member_.board().take());
+  const auto line = to_line(member_.state());
   std::erase_if(streams_, [&](const LineStream& stream) { return !stream.write_line(line); });
   return streams_.size();
 }
@@ -84,7 +84,7 @@ HttpReply ApiServer::answer_api(const std::stop_token& stop, const HttpRequest& 
 HttpReply ApiServer::open_stream() {
   LineStream stream;
   const std::scoped_lock lock(mutex_);
-  stream.write_line(to_line(member_.board().take()));
+  stream.write_line(to_line(member_.state()));
   streams_.push_back(stream);
   return stream;
 }
@@ -94,12 +94,12 @@ HttpReply ApiServer::take_order(const std::stop_token& stop, const HttpRequest& 
   const auto result = order ? orders_.carry_out(stop, *order)
                             : wire::OrderResult{.error_kind = std::string(name_of(order.error().kind)),
                                                 .error = order.error().what,
-                                                .state = member_.board().take()};
+                                                .state = member_.state()};
   return HttpResponse{.status = status_of(result), .headers = {}, .body = to_json_text(result), .content_type = {}};
 }
 
 HttpReply ApiServer::answer_plain(const HttpRequest& request) {
-  const auto state = member_.board().take();
+  const auto state = member_.state();
   if (request.path_and_query == "/healthz") return text_response(200, "ok\n");
   if (request.path_and_query == "/metrics") return text_response(200, metrics_.text_of(state, logs_.figures()));
   if (request.path_and_query != "/readyz") return text_response(404, "/healthz, /readyz or /metrics\n");

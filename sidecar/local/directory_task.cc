@@ -99,7 +99,7 @@ Result<void> DirectoryTask::finish(Result<void> result, wire::Directory director
   }
   auto failure = wrap(what, std::move(result).error());
   log_.error("the data directory stays empty", {{"error", failure.error().what}});
-  static_cast<void>(member_.apply([&](MemberMachine& machine) { return machine.fail_task(failure.error().what); }));
+  member_.tell([&](MemberMachine& machine) { return machine.fail_task(failure.error().what); });
   // The next attempt begins with nobody in the directory.
   member_.wait({}, kEndLimit,
                [](const MemberMachine& machine) { return machine.state().process == Process::kNotRunning; });

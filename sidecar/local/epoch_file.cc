@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <expected>
 #include <limits>
 #include <system_error>
 
@@ -22,15 +23,49 @@ constexpr std::size_t kMaxFile = 4 * 1024 * 1024;
 
 std::string reason() { return std::strerror(errno); }
 
-Result<void> write_all(int fd, std::string_view text, const std::string& name) {
+/// A system call that failed.
+struct Failure {
+  int number = 0;  ///< errno
+  std::string what;
+
+  [[nodiscard]] bool is_for_want_of_room() const { return number == ENOSPC || number == EDQUOT; }
+};
+using Written = std::expected<void, Failure>;
+
+std::unexpected<Failure> failed(std::string_view call, const std::string& path) {
+  const int number = errno;
+  return std::unexpected(Failure{number, std::format("failed to {} {}: {}", call, path, std::strerror(number))});
+}
+
+Written write_all(int fd, std::string_view text, const std::string& name) {
   while (!text.empty()) {
     const auto count = ::write(fd, text.data(), text.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return fail(ErrorKind::kRetry, "failed to write {}: {}", name, reason());
+    if (count <= 0) return failed("write", name);
     text.remove_prefix(static_cast<std::size_t>(count));
   }
-  if (::fsync(fd) != 0) return fail(ErrorKind::kRetry, "failed to fsync {}: {}", name, reason());
+  if (::fsync(fd) != 0) return failed("fsync", name);
   return {};
+}
+
+/// As write_durably.
+Written replace_file(const std::filesystem::path& path, std::string_view text, unsigned mode) {
+  const auto temporary = path.string() + ".tmp";
+  {
+    const Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+    if (!file) return failed("open", temporary);
+    TRY_VOID(write_all(file.get(), text, temporary));
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return failed("rename", temporary);
+  const auto folder = path.parent_path().string();
+  const Fd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || ::fsync(directory.get()) != 0) return failed("fsync", folder);
+  return {};
+}
+
+Result<void> result_of(Written written) {
+  if (written) return {};
+  return fail(ErrorKind::kRetry, "{}", written.error().what);
 }
 
 Result<void> fill_random(void* bytes, std::size_t size) {
@@ -58,6 +93,9 @@ void visit_fields(Visitor& visit, S& value) {
   visit("hold", value.hold);
   visit("opened_epoch", value.opened_epoch);
   visit("open", value.open);
+  visit("opened_by_pod", value.opened_by_pod);
+  visit("opened_on_boot", value.opened_on_boot);
+  visit("unseen_pod", value.unseen_pod);
   visit("suspect_end", value.suspect_end);
   visit("relaxed_on", value.relaxed_on);
   visit("uuid", value.uuid);
@@ -137,25 +175,29 @@ Result<void> EpochFile::save(const EpochRecord& record) const {
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
   if (error) return fail(ErrorKind::kRetry, "failed to make {}: {}", folder_.string(), error.message());
-  return write_durably(path(), to_json_text(record), 0600);
+  const auto text = to_json_text(record);
+  auto written = replace_file(path(), text, 0600);
+  if (!written && written.error().is_for_want_of_room()) {
+    ::unlink(ballast().c_str());
+    written = replace_file(path(), text, 0600);
+  }
+  if (written) keep_ballast();
+  return result_of(std::move(written));
+}
+
+/// Without it all is as it would be on a volume that never had any: no failure.
+void EpochFile::keep_ballast() const {
+  std::error_code error;
+  if (std::filesystem::file_size(ballast(), error) == kBallastBytes && !error) return;
+  // Zeros might take no room.
+  std::string bytes(kBallastBytes, '\0');
+  if (!fill_random(bytes.data(), bytes.size())) return;
+  const Fd file(::open(ballast().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file || !write_all(file.get(), bytes, ballast().string())) ::unlink(ballast().c_str());
 }
 
 Result<void> write_durably(const std::filesystem::path& path, std::string_view text, unsigned mode) {
-  const auto temporary = path.string() + ".tmp";
-  {
-    const Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
-    if (!file) return fail(ErrorKind::kRetry, "failed to open {}: {}", temporary, reason());
-    TRY_VOID(write_all(file.get(), text, temporary));
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    return fail(ErrorKind::kRetry, "failed to rename {}: {}", temporary, reason());
-  }
-  const auto folder = path.parent_path().string();
-  const Fd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || ::fsync(directory.get()) != 0) {
-    return fail(ErrorKind::kRetry, "failed to fsync {}: {}", folder, reason());
-  }
-  return {};
+  return result_of(replace_file(path, text, mode));
 }
 
 Result<std::string> read_small_file(const std::filesystem::path& path, std::size_t limit) {

@@ -17,6 +17,9 @@ struct EpochRecord {
   wire::Hold hold = wire::Hold::kNone;
   std::int64_t opened_epoch = 0;  ///< Epoch of the last Open of this data directory; 0: never opened.
   bool open = false;              ///< Opened for writes, and mysqld has not ended since.
+  std::string opened_by_pod;      ///< Uid of the pod in which that was done last.
+  std::string opened_on_boot;     ///< Boot id of its host then.
+  std::string unseen_pod;         ///< See wire::MemberState.
   bool suspect_end = false;       ///< See wire::MemberState.
   /// Boot id of the node on which durability was relaxed; empty: it never was, or was restored since. After another
   /// boot tables and binary log may not fit each other.
@@ -42,20 +45,29 @@ struct EpochRecord {
 [[nodiscard]] Result<std::string> random_uuid();
 
 /// The record on disk. One thread at a time.
+///
+/// On a volume that mysqld has filled up, the record must be writable all the same: without it no order is admitted, and a
+/// log that could be read proves nothing. So a file of kBallastBytes lies beside it, and makes room for one writing.
 class EpochFile {
  public:
+  static constexpr std::size_t kBallastBytes = 64 * 1024;
+
   /// `folder` is <volume>/baton; made if it is missing.
   explicit EpochFile(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   /// Reads the record. kNotFound: there is none. kCorrupt: it cannot be trusted, and mysqld must not be started: the
   /// sentence says what a person can do. kRetry: the volume cannot be read.
   [[nodiscard]] Result<EpochRecord> load() const;
-  /// Returns when the record is on disk: written beside, fsynced, renamed over, folder fsynced.
+  /// Returns when the record is on disk: written beside, fsynced, renamed over, folder fsynced. On a full volume the
+  /// ballast is given up for it, and made again if there is room. Errors: kRetry.
   [[nodiscard]] Result<void> save(const EpochRecord& record) const;
 
   [[nodiscard]] std::filesystem::path path() const { return folder_ / "epoch.json"; }
+  [[nodiscard]] std::filesystem::path ballast() const { return folder_ / "ballast"; }
 
  private:
+  void keep_ballast() const;
+
   std::filesystem::path folder_;
 };
 

@@ -95,9 +95,13 @@ std::optional<binlog::LogIndex::Step> LogKeeper::facts() {
       member_.board().look([](const wire::MemberState& state) { return std::pair(state.process, has_value(state)); });
   const std::scoped_lock lock(mutex_);
   // The next mysqld publishes its own.
-  if (process != Process::kRunning) published_.reset();
+  if (process != Process::kRunning) {
+    published_.reset();
+    executed_.reset();
+  }
   if (!is_of_value) return std::nullopt;
-  return binlog::LogIndex::Step{.is_alive = process != Process::kNotRunning, .published = published_};
+  return binlog::LogIndex::Step{
+      .is_alive = process != Process::kNotRunning, .published = published_, .executed = executed_};
 }
 
 /// The asker's thread. A server whose disk hangs lets it wait, and nobody else.
@@ -116,6 +120,7 @@ void LogKeeper::ask(const std::stop_token& stop) {
     }
     lock.lock();
     published_ = status.transform([](LogStatus& read) { return binlog::LogPosition{read.file, read.position}; });
+    executed_ = status ? std::make_shared<const GtidSet>(std::move(status->executed)) : nullptr;
     asks_done_ = wanted;
     changed_.notify_all();
     changed_.wait_for(lock, stop, kAskInterval, [this] { return asks_wanted_ > asks_done_; });
@@ -164,10 +169,10 @@ void LogKeeper::on_look() {
   if (auto scan = due_scan(known)) {
     answer(*std::move(scan), known);
   } else if (told_ != known.snapshot) {
-    static_cast<void>(member_.apply([&](MemberMachine& machine) {
+    member_.tell([&](MemberMachine& machine) {
       machine.set_servable(known.snapshot->available.to_string());
       return Effects{};
-    }));
+    });
   }
   told_ = known.snapshot;
 }
@@ -196,7 +201,7 @@ std::optional<LogKeeper::Scan> LogKeeper::due_scan(const binlog::LogTail::Known&
 
 void LogKeeper::answer(Scan scan, const binlog::LogTail::Known& known) {
   const bool is_read = known.complete >= scan.look;
-  static_cast<void>(member_.apply([&](MemberMachine& machine) {
+  member_.tell([&](MemberMachine& machine) {
     machine.set_servable(known.snapshot->available.to_string());
     auto proven = is_read ? machine.outside_logs().and_then(
                                 [&](const GtidSet& outside) { return binlog::prove(*known.snapshot, outside); })
@@ -204,7 +209,7 @@ void LogKeeper::answer(Scan scan, const binlog::LogTail::Known& known) {
     scan.answer = proven ? std::nullopt : std::optional(proven.error());
     machine.on_logs(scan.number, std::move(proven));
     return Effects{};
-  }));
+  });
   const std::scoped_lock lock(mutex_);
   if (!scan_ || scan_->number != scan.number) return;
   // An error stays open: a file may be mended, a disk may come back.

@@ -84,6 +84,7 @@ class LogKeeper {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::optional<binlog::LogPosition> published_;
+  std::shared_ptr<const GtidSet> executed_;  ///< Told with it.
   std::uint64_t asks_wanted_ = 0;
   std::uint64_t asks_done_ = 0;
   std::optional<Scan> scan_;

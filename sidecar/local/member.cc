@@ -80,7 +80,8 @@ Result<std::unique_ptr<Member>> Member::start(const Config& config, const Clock&
   if (!machine.record()) log.error("mysqld is not started", {{"error", machine.record().error().what}});
   std::unique_ptr<Member> member(new Member(config, clock, log, std::move(machine)));
   TRY(running, find_mysqld(config.data_directory()));
-  static_cast<void>(member->apply([&](MemberMachine& m) { return m.on_process_list(running, clock.now()); }));
+  member->tell([&](MemberMachine& m) { return m.on_process_list(running, clock.now()); });
+  member->test_data_lock();
   Member* const self = member.get();
   // The link's first message waits for the lock, and so finds the link in its place.
   const std::scoped_lock lock(member->mutex_);
@@ -97,13 +98,14 @@ Member::Member(const Config& config, const Clock& clock, Logger log, MemberMachi
       file_(config.state_directory()),
       machine_(std::move(machine)),
       watch_([this](int pid, std::optional<int> signal) {
-        static_cast<void>(apply([&](MemberMachine& m) { return m.on_process_ended(pid, signal, clock_.now()); }));
+        tell([&](MemberMachine& m) { return m.on_process_ended(pid, signal, clock_.now()); });
       }) {
   if (machine_.record()) {
     epoch_seen_ = machine_.record()->epoch;
     revision_seen_ = machine_.record()->revision;
   }
-  board_.publish(machine_.state());
+  board_.publish(machine_.state(), machine_.answered_at());
+  writer_ = std::jthread([this](const std::stop_token& stop) { write_records(stop); });
 }
 
 Member::~Member() {
@@ -120,16 +122,66 @@ Result<void> Member::apply(const std::function<Effects(MemberMachine&)>& input) 
 }
 
 Result<void> Member::try_apply(const std::function<Result<Effects>(MemberMachine&)>& input) {
+  std::unique_lock lock(mutex_);
+  TRY(number, absorb(input));
+  return await_save(lock, number);
+}
+
+void Member::tell(const std::function<Effects(MemberMachine&)>& input) {
   const std::scoped_lock lock(mutex_);
+  static_cast<void>(absorb([&](MemberMachine& machine) -> Result<Effects> { return input(machine); }));
+}
+
+/// Hands an input in, under the lock. Gives the number of the saving that it asked for, or 0.
+Result<std::uint64_t> Member::absorb(const std::function<Result<Effects>(MemberMachine&)>& input) {
   const auto before = machine_.state();
   TRY(effects, input(machine_));
-  // Death is told before anything slow. What it says of holds is true already: `open` is on disk (README.md).
-  board_.publish(machine_.state());
-  auto result = perform(std::move(effects));
-  board_.publish(machine_.state());
+  // What this says of holds is true before it is on disk: `open` is there (README.md).
+  board_.publish(machine_.state(), machine_.answered_at());
+  const bool saves = perform(std::move(effects));
+  if (saves) ++saves_asked_;
+  board_.publish(machine_.state(), machine_.answered_at());
   log_changes(before);
   changed_.notify_all();
-  return result;
+  return saves ? saves_asked_ : 0;
+}
+
+// ---- the epoch file
+
+Result<void> Member::await_save(std::unique_lock<std::timed_mutex>& lock, std::uint64_t number) {
+  if (!changed_.wait_for(lock, kSaveLimit, [&] { return saves_tried_ >= number; })) {
+    return fail(ErrorKind::kRetry, "{} is not written after {} ms", file_.path().string(), kSaveLimit.count());
+  }
+  if (saves_done_ >= number) return {};
+  return std::unexpected(*save_failure_);
+}
+
+/// The writer's thread. At its end it writes what is left to be written.
+void Member::write_records(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (changed_.wait(lock, stop, [this] { return saves_asked_ > saves_tried_; })) write_record(lock);
+}
+
+void Member::write_record(std::unique_lock<std::timed_mutex>& lock) {
+  const std::uint64_t number = saves_asked_;
+  Result<void> saved;
+  if (machine_.record() && !machine_.saved()) {
+    const EpochRecord record = *machine_.record();
+    lock.unlock();
+    saved = file_.save(record);
+    lock.lock();
+    if (saved) {
+      epoch_seen_ = record.epoch;
+      revision_seen_ = record.revision;
+    }
+    static_cast<void>(absorb([&](MemberMachine& machine) -> Result<Effects> {
+      return machine.on_saved(record, saved ? "" : saved.error().what, clock_.now());
+    }));
+  }
+  saves_tried_ = number;
+  if (saved) saves_done_ = number;
+  save_failure_ = saved ? std::nullopt : std::optional(saved.error());
+  changed_.notify_all();
 }
 
 bool Member::wait(const std::stop_token& stop, Duration limit,
@@ -148,15 +200,17 @@ void Member::kill_past_lock(const wire::Order& order) {
 
 void Member::on_sidecar_terminating() {
   const auto running = find_mysqld(config_.data_directory());
-  static_cast<void>(apply([&](MemberMachine& machine) {
+  tell([&](MemberMachine& machine) {
     machine.on_sidecar_terminating();
     return running ? machine.on_process_list(*running, clock_.now()) : Effects{};
-  }));
+  });
+  test_data_lock();
 }
 
 void Member::tick() {
   read_record_again();
-  static_cast<void>(apply([&](MemberMachine& machine) { return machine.on_tick(clock_.now()); }));
+  test_data_lock();
+  tell([&](MemberMachine& machine) { return machine.on_tick(clock_.now()); });
 }
 
 /// Not under the lock: a disk that refuses may also hang.
@@ -164,22 +218,27 @@ void Member::read_record_again() {
   if (!look([](const MemberMachine& machine) { return machine.must_read_record(); })) return;
   auto record = load_or_make(config_, file_);
   const auto running = find_mysqld(config_.data_directory());
-  static_cast<void>(apply([&](MemberMachine& machine) {
+  tell([&](MemberMachine& machine) {
     auto effects = machine.on_record(std::move(record), clock_.now());
     if (machine.record()) {
       epoch_seen_ = machine.record()->epoch;
       revision_seen_ = machine.record()->revision;
     }
     return effects;
-  }));
+  });
   // Only with the record it is known whether the absence of a process is its end.
-  if (!running) return;
-  static_cast<void>(
-      apply([&](MemberMachine& machine) { return machine.on_process_list(*running, clock_.now()); }));
+  if (running) tell([&](MemberMachine& machine) { return machine.on_process_list(*running, clock_.now()); });
+}
+
+void Member::test_data_lock() {
+  if (!look([](const MemberMachine& machine) { return machine.must_test_lock(); })) return;
+  const auto is_locked = is_data_locked(config_.data_directory());
+  tell([&](MemberMachine& machine) { return machine.on_data_lock(is_locked, clock_.now()); });
 }
 
 void Member::on_gate_message(const GateMessage& message) {
-  const auto result = try_apply([&](MemberMachine& machine) { return read_gate_message(message, machine); });
+  const std::scoped_lock lock(mutex_);
+  const auto result = absorb([&](MemberMachine& machine) { return read_gate_message(message, machine); });
   if (!result) log_.error("failed to act on the gate's word", {{"error", result.error().what}});
 }
 
@@ -207,25 +266,19 @@ Result<Effects> Member::read_gate_message(const GateMessage& message, MemberMach
   return fail(ErrorKind::kCorrupt, "unknown message '{}' of {} fields from the gate", name, fields);
 }
 
-Result<void> Member::perform(Effects effects) {
-  Result<void> saved;
+/// Gives whether the record is to be saved.
+bool Member::perform(Effects effects) {
+  bool saves = false;
   while (!effects.none()) {
     Effects next;
     if (effects.watch) watch_.watch(*effects.watch);
     for (const auto action : effects.gate) next = act(action);
     if (effects.scan_logs && begin_scan_) begin_scan_(machine_.scan());
     scan_wanted_ = scan_wanted_ || (effects.scan_logs && !begin_scan_);
-    if (effects.save) {
-      saved = file_.save(*machine_.record());
-      if (saved) {
-        epoch_seen_ = machine_.record()->epoch;
-        revision_seen_ = machine_.record()->revision;
-      }
-      next = machine_.on_saved(saved ? "" : saved.error().what, clock_.now());  // `gate` holds no start then.
-    }
+    saves = saves || effects.save;
     effects = std::move(next);
   }
-  return saved;
+  return saves;
 }
 
 Effects Member::act(GateAction action) {

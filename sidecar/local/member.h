@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -24,8 +26,13 @@
 namespace baton::sidecar {
 
 /// A MemberMachine at work: one lock owns it; whoever has an input takes the lock, hands the input in, and does what
-/// the machine asks (epoch file, gate, process watch, log scan) before letting go. Every change is published on the
-/// board at once, before anything slow. Thread-safe.
+/// the machine asks (gate, process watch, log scan) before letting go. Every change is published on the board at once.
+/// Thread-safe.
+///
+/// The epoch file is written without the lock, by a thread that does nothing else: a disk that hangs keeps nobody from
+/// seeing mysqld end, from killing it, from telling either, or from asking how it is. Who needs what he wrote to be on disk
+/// waits for that, with the lock free and not for ever. (Rejected: to let the lock be passed by who cannot wait, as
+/// kill_past_lock does. Each of those would need a way around the machine, and what it knows would be wrong meanwhile.)
 class Member {
  public:
   /// Reads the epoch file or makes the first one (or goes on trying, with each tick), looks for a running mysqld, opens the gate's socket.
@@ -36,13 +43,20 @@ class Member {
   Member& operator=(const Member&) = delete;
 
   [[nodiscard]] StateBoard& board() { return board_; }
+  /// What is told now.
+  [[nodiscard]] wire::MemberState state() { return board_.take(clock_.now()); }
   [[nodiscard]] const Config& config() const { return config_; }
 
-  /// Runs `input(machine)` under the lock and does the Effects that it returns. kRetry: the epoch file could not be
-  /// written, which the machine keeps trying.
+  /// How long anybody waits for the epoch file to be written.
+  static constexpr Duration kSaveLimit = std::chrono::seconds(4);
+
+  /// Runs `input(machine)` under the lock and does the Effects that it returns. If they want the record to be saved, waits
+  /// until it is on disk. kRetry: it could not be written, or not within kSaveLimit; the machine keeps trying.
   Result<void> apply(const std::function<Effects(MemberMachine&)>& input);
   /// The same for an input that may refuse.
   Result<void> try_apply(const std::function<Result<Effects>(MemberMachine&)>& input);
+  /// The same for news, which nobody needs to be on disk: never waits for it.
+  void tell(const std::function<Effects(MemberMachine&)>& input);
   /// Looks at the machine under the lock.
   template <class Look>
   [[nodiscard]] auto look(Look&& what) const {
@@ -52,7 +66,7 @@ class Member {
   /// Waits until `condition` holds; false when `limit` passed or stop was asked first.
   bool wait(const std::stop_token& stop, Duration limit, const std::function<bool(const MemberMachine&)>& condition);
 
-  /// For Fence when the lock is held by somebody whom a hung disk keeps: kills mysqld without it, if the order is not
+  /// For Fence when the lock is held by somebody who does not give it back: kills mysqld without it, if the order is not
   /// below the highest seen. Afterwards the order is carried out as any other.
   void kill_past_lock(const wire::Order& order);
 
@@ -72,16 +86,21 @@ class Member {
 
   void on_gate_message(const GateMessage& message);
   [[nodiscard]] Result<Effects> read_gate_message(const GateMessage& message, MemberMachine& machine);
-  Result<void> perform(Effects effects);
+  Result<std::uint64_t> absorb(const std::function<Result<Effects>(MemberMachine&)>& input);
+  Result<void> await_save(std::unique_lock<std::timed_mutex>& lock, std::uint64_t number);
+  void write_records(const std::stop_token& stop);
+  void write_record(std::unique_lock<std::timed_mutex>& lock);
+  bool perform(Effects effects);
   Effects act(GateAction action);
   [[nodiscard]] Result<void> prepare_start() const;
   void read_record_again();
+  void test_data_lock();
   void log_changes(const wire::MemberState& before) const;
 
   Config config_;
   const Clock& clock_;
   Logger log_;
-  EpochFile file_;
+  EpochFile file_;  ///< Of the writer, and of who looks for a record while there is none.
   StateBoard board_;
   mutable std::timed_mutex mutex_;
   std::condition_variable_any changed_;
@@ -91,7 +110,14 @@ class Member {
   std::atomic<std::int64_t> revision_seen_ = 0;
   std::unique_ptr<GateLink> link_;
   std::function<void(int scan)> begin_scan_;
-  ProcessWatch watch_;  ///< Last: its thread uses all of the above, and ends first.
+  // Savings are numbered as they are asked for. One serves all that were asked for before it began.
+  std::uint64_t saves_asked_ = 0;
+  std::uint64_t saves_tried_ = 0;
+  std::uint64_t saves_done_ = 0;
+  std::optional<Error> save_failure_;  ///< Of the last attempt.
+  // Last: their threads use all of the above, and end first.
+  ProcessWatch watch_;
+  std::jthread writer_;
 };
 
 /// Makes sure that auto.cnf names this server_uuid. Errors: kCorrupt when it names another one (somebody exchanged the

@@ -8,6 +8,7 @@
 #include "engine/gtid/gtid_set.h"
 #include "sidecar/local/gate_protocol.h"
 #include "sidecar/local/last_words.h"
+#include "sidecar/local/state_board.h"
 
 namespace baton::sidecar {
 
@@ -42,9 +43,6 @@ Result<EpochRecord> trusted(Result<EpochRecord> record, const std::string& boot_
       record->relaxed_on, boot_id.empty() ? "unknown" : boot_id);
 }
 
-/// An answer older than that is not the server's word any more; four times the pace of asking.
-constexpr Duration kStaleAnswer = std::chrono::seconds(2);
-
 }  // namespace
 
 MemberMachine::MemberMachine(Origin origin, Result<EpochRecord> record)
@@ -53,8 +51,11 @@ MemberMachine::MemberMachine(Origin origin, Result<EpochRecord> record)
   state_.pod_uid = std::move(origin.pod_uid);
   state_.boot_id = std::move(origin.boot_id);
   state_.sidecar_id = std::move(origin.sidecar_id);
-  if (!record_) state_.start_error = state_.logs_error = record_.error().what;
-  publish_record();
+  if (record_) {
+    publish(*record_);
+  } else {
+    state_.start_error = state_.logs_error = record_.error().what;
+  }
 }
 
 Effects MemberMachine::on_process_list(std::optional<int> running, Instant now) {
@@ -64,6 +65,7 @@ Effects MemberMachine::on_process_list(std::optional<int> running, Instant now) 
     begin_start(Process::kStarting);
     return end_if_unwanted({.watch = running});
   }
+  if (must_test_lock()) return await_lock("that was not looked at yet");
   // Nobody starts mysqld while the record says open, so that its absence is its death. Otherwise a start that an
   // earlier sidecar permitted may be under way: the gate will tell. At the pod's end there is no gate any more.
   const bool proven = (record_ && record_->open) || state_.terminating;
@@ -75,10 +77,35 @@ Effects MemberMachine::on_gate_idle(Instant now) {
   gate_ = Gate::kIdle;
   // A mysqld that is still seen belongs to a gate before this one and is about to go: its pidfd will tell.
   if (pid_ != 0) return {};
+  // It speaks for this pod alone.
+  if (must_test_lock()) return await_lock("that was not looked at yet");
   Effects effects;
   if (state_.process != Process::kNotRunning) effects = ended(now);
   maybe_start(effects, now);
   return effects;
+}
+
+bool MemberMachine::is_open_elsewhere() const {
+  return record_ && record_->open && record_->opened_by_pod != state_.pod_uid;
+}
+
+bool MemberMachine::must_test_lock() const {
+  return is_open_elsewhere() && record_->opened_on_boot == state_.boot_id && state_.process == Process::kUnknown &&
+         pid_ == 0;
+}
+
+Effects MemberMachine::await_lock(std::string_view why) {
+  state_.start_error = std::format("the mysqld of pod {}, in which this member was open, may still live: {}",
+                                   record_->opened_by_pod, why);
+  return {};
+}
+
+Effects MemberMachine::on_data_lock(const Result<bool>& is_locked, Instant now) {
+  if (!must_test_lock()) return {};
+  if (!is_locked) return await_lock(is_locked.error().what);
+  if (*is_locked) return await_lock("it has the data directory locked");
+  state_.start_error.clear();
+  return ended(now);
 }
 
 Effects MemberMachine::on_gate_running(int pid, bool initialize) {
@@ -111,9 +138,8 @@ Effects MemberMachine::on_gate_exited(int pid, const wire::Exit& exit, std::stri
   if (pid == last_pid_ || last_pid_ == 0) {
     tell_exit(exit, tail);
     if (record_ && record_->suspect_end && exit.signal) {
-      record_->suspect_end = false;
+      record_->suspect_end = state_.suspect_end = false;
       dirty_ = effects.save = true;
-      publish_record();
     }
   }
   if (exit.status == kMysqldRestartExit) next_start_ = now;
@@ -203,14 +229,14 @@ Effects MemberMachine::on_tick(Instant now) {
   return effects;
 }
 
-Effects MemberMachine::on_saved(std::string error, Instant now) {
+Effects MemberMachine::on_saved(const EpochRecord& written, std::string error, Instant now) {
   Effects effects;
   if (!error.empty()) {
     state_.start_error = std::move(error);
     return effects;
   }
-  dirty_ = false;
-  publish_record();
+  dirty_ = *record_ != written;
+  publish(written);
   maybe_start(effects, now);
   return effects;
 }
@@ -220,7 +246,7 @@ Effects MemberMachine::on_record(Result<EpochRecord> record, Instant now) {
   record_ = trusted(std::move(record), state_.boot_id);
   state_.start_error = state_.logs_error = record_ ? "" : record_.error().what;
   if (!record_) return {};
-  publish_record();
+  publish(*record_);
   Effects effects;
   if (fence_seen_ >= std::pair(record_->epoch, record_->revision)) {
     std::tie(record_->epoch, record_->revision) = *fence_seen_;
@@ -228,9 +254,13 @@ Effects MemberMachine::on_record(Result<EpochRecord> record, Instant now) {
     dirty_ = effects.save = true;
   }
   if (pid_ != 0) return end_if_unwanted(std::move(effects));
-  // It was seen to end, or found down, while nobody could tell whether it had been open.
-  if (state_.process == Process::kNotRunning) {
-    settle_end(effects, state_.last_exit ? state_.last_exit->signal : std::nullopt);
+  const bool was_seen = last_pid_ != 0;
+  if (state_.process == Process::kNotRunning && is_open_elsewhere() && !was_seen) {
+    // The gate's word was taken for more than it is.
+    state_.process = Process::kUnknown;
+  } else if (state_.process == Process::kNotRunning) {
+    // It was seen to end, or found down, while nobody could tell whether it had been open.
+    settle_end(effects, state_.last_exit ? state_.last_exit->signal : std::nullopt, was_seen);
   }
   maybe_start(effects, now);
   return effects;
@@ -310,20 +340,27 @@ Result<void> MemberMachine::may_open() const {
 
 Effects MemberMachine::mark_open(std::int64_t epoch) {
   ENSURE(record_.has_value());
-  if (record_->open && record_->opened_epoch == epoch) return {};
+  if (record_->open && record_->opened_epoch == epoch && !is_open_elsewhere()) return {};
   record_->open = true;
+  record_->opened_by_pod = state_.pod_uid;
+  record_->opened_on_boot = state_.boot_id;
+  record_->unseen_pod.clear();
   record_->suspect_end = false;
   record_->opened_epoch = epoch;
   dirty_ = true;
   return {.save = true};
 }
 
-Effects MemberMachine::unmark_open(bool open, std::int64_t opened_epoch) {
+Effects MemberMachine::unmark_open(const EpochRecord& before) {
   ENSURE(record_.has_value());
   // It ended meanwhile: the hold stands.
   if (!record_->open) return {};
-  record_->open = open;
-  record_->opened_epoch = opened_epoch;
+  record_->open = before.open;
+  record_->opened_by_pod = before.opened_by_pod;
+  record_->opened_on_boot = before.opened_on_boot;
+  record_->unseen_pod = before.unseen_pod;
+  record_->suspect_end = before.suspect_end;
+  record_->opened_epoch = before.opened_epoch;
   dirty_ = true;
   return {.save = true};
 }
@@ -431,6 +468,7 @@ Effects MemberMachine::ended(Instant now, std::optional<int> signal) {
     state_.last_exit = wire::Exit{.status = {}, .signal = signal, .ordered = ordered};
   }
   answered_last_ = answered_;
+  const bool was_seen = pid_ != 0;
   last_pid_ = std::exchange(pid_, 0);
   ending_ordered_ = false;
   answered_ = false;
@@ -438,19 +476,26 @@ Effects MemberMachine::ended(Instant now, std::optional<int> signal) {
   state_.sql.reset();
   state_.sql_error.clear();
   Effects effects;
-  settle_end(effects, signal);
+  settle_end(effects, signal, was_seen);
   return effects;
 }
 
 /// mysqld is down: if it was open it is held from now on, and what its logs hold is wanted.
-void MemberMachine::settle_end(Effects& effects, std::optional<int> signal) {
+void MemberMachine::settle_end(Effects& effects, std::optional<int> signal, bool was_seen) {
   if (record_ && record_->open) {
+    // On this boot its lock on the data was seen to be gone.
+    if (!was_seen && is_open_elsewhere() && record_->opened_on_boot != state_.boot_id) {
+      record_->unseen_pod = record_->opened_by_pod;
+    }
     record_->open = false;
     // Ordered or not: what orders is a signal, and what SIGTERM of another brings about may come before it.
     record_->suspect_end = !signal;
     if (record_->hold == Hold::kNone) record_->hold = Hold::kCrashedPrimary;
     dirty_ = effects.save = true;
-    publish_record();
+    // Told before it is on disk: `open` is, and says the same to the next sidecar.
+    state_.hold = record_->hold;
+    state_.suspect_end = record_->suspect_end;
+    state_.unseen_pod = record_->unseen_pod;
   }
   effects.scan_logs = has_value();
   if (effects.scan_logs) ++scan_;
@@ -500,17 +545,19 @@ void MemberMachine::begin_start(Process process) {
   state_.logs_error.clear();
 }
 
-void MemberMachine::publish_record() {
-  if (!record_) return;
-  state_.epoch = record_->epoch;
-  state_.revision = record_->revision;
-  state_.opened_epoch = record_->opened_epoch;
-  state_.hold = record_->hold;
-  state_.suspect_end = record_->suspect_end;
-  state_.relaxed = relaxed();
-  state_.uuid = record_->uuid;
-  state_.server_id = record_->server_id;
-  state_.directory = record_->directory;
+/// Tells what is on disk.
+void MemberMachine::publish(const EpochRecord& record) {
+  state_.epoch = record.epoch;
+  state_.revision = record.revision;
+  state_.opened_epoch = record.opened_epoch;
+  state_.relaxed = !record.relaxed_on.empty();
+  state_.uuid = record.uuid;
+  state_.server_id = record.server_id;
+  state_.directory = record.directory;
+  // An end that came while this was being written has been told, and stays told.
+  if (record.hold == record_->hold) state_.hold = record.hold;
+  if (record.suspect_end == record_->suspect_end) state_.suspect_end = record.suspect_end;
+  if (record.unseen_pod == record_->unseen_pod) state_.unseen_pod = record.unseen_pod;
 }
 
 Result<GtidSet> MemberMachine::outside_logs() const {

@@ -20,7 +20,7 @@ enum class GateAction : std::uint8_t { kStart, kInitialize, kKill, kTerminate };
 
 /// What an input asks of the outside, to be done in this order: watch, gate, scan, and save last, since disks may hang.
 struct Effects {
-  bool save = false;  ///< The record changed: fsync it. `gate` holds no start then; on_saved asks for that.
+  bool save = false;  ///< The record changed: fsync it, and say so with on_saved. What follows does not wait for it.
   std::vector<GateAction> gate;
   std::optional<int> watch;  ///< Watch this process for its end.
   bool scan_logs = false;    ///< mysqld is down: read its logs to their ends; answer with on_logs.
@@ -40,12 +40,14 @@ struct SqlTicket {
 
 /// What is known of the local mysqld and when it may run: states and rules, without I/O, clock or threads.
 ///
-/// Four rules keep a data directory safe, whatever the order of inputs:
+/// A few rules keep a data directory safe, whatever the order of inputs:
 ///  - nothing is started while `hold` is set, while the record says open, or while the record is not on disk;
 ///  - when mysqld ends while the record says open, `open` turns into the hold CrashedPrimary; since `open` was on disk
 ///    before the server was opened, that also holds for a sidecar that starts later and finds no mysqld;
 ///  - nothing is started, and no log proves anything, once the node was booted while durability was relaxed;
-///  - a member is NotRunning only with proof: the gate said so, or its process was seen to end.
+///  - a member is NotRunning only with proof: the gate said so, or its process was seen to end. Of a mysqld that was open in
+///    another pod neither this pod's gate nor its process list knows: on this boot of the node its lock on the data tells
+///    (must_test_lock); elsewhere nothing does, and that is told (wire::MemberState::unseen_pod).
 class MemberMachine {
  public:
   /// For a sidecar that just started. `record` is what lies on disk, or why it cannot be trusted: then nothing is ever
@@ -88,8 +90,10 @@ class MemberMachine {
   /// What the binlog server can send now. Nothing while the directory has no value.
   void set_servable(std::string gtid_set);
   [[nodiscard]] Effects on_tick(Instant now);
-  /// The record could not be written (sentence) or is written (empty).
-  [[nodiscard]] Effects on_saved(std::string error, Instant now);
+  /// The record as it was (it may have changed since) could not be written (sentence) or is written (empty).
+  [[nodiscard]] Effects on_saved(const EpochRecord& written, std::string error, Instant now);
+  /// Whether somebody holds the lock on the data directory, asked for because of must_test_lock.
+  [[nodiscard]] Effects on_data_lock(const Result<bool>& is_locked, Instant now);
   /// The record, read once more because of must_read_record.
   [[nodiscard]] Effects on_record(Result<EpochRecord> record, Instant now);
   /// The sidecar itself is told to end.
@@ -111,8 +115,8 @@ class MemberMachine {
   [[nodiscard]] Result<void> may_open() const;
   /// To be on disk before the server is opened.
   [[nodiscard]] Effects mark_open(std::int64_t epoch);
-  /// Takes mark_open back after the server refused and stayed read-only.
-  [[nodiscard]] Effects unmark_open(bool open, std::int64_t opened_epoch);
+  /// Takes mark_open back after the server refused and stayed read-only: what the record said of openings before.
+  [[nodiscard]] Effects unmark_open(const EpochRecord& before);
   /// To be on disk before any setting is relaxed. kUnsafe: the server is open, or it cannot be told on which boot of
   /// the node this is.
   [[nodiscard]] Result<Effects> mark_relaxed();
@@ -136,6 +140,9 @@ class MemberMachine {
 
   [[nodiscard]] const wire::MemberState& state() const { return state_; }
   [[nodiscard]] const Result<EpochRecord>& record() const { return record_; }
+  /// Whether the directory was opened in another pod on this boot of the host, whose mysqld may live on unseen: to be
+  /// found out by is_data_locked, now and with each tick. Until then the process is Unknown.
+  [[nodiscard]] bool must_test_lock() const;
   /// Whether the record could not be read for a reason that may pass, as a disk that refuses: to be read again.
   [[nodiscard]] bool must_read_record() const { return !record_ && record_.error().kind == ErrorKind::kRetry; }
   /// What was executed but lies in no log. Errors: kCorrupt; that of the record.
@@ -144,6 +151,8 @@ class MemberMachine {
   [[nodiscard]] bool gate_idle() const { return gate_ == Gate::kIdle; }
   /// mysqld has answered SQL since its start (also within a task).
   [[nodiscard]] bool answered() const { return answered_; }
+  /// When it did so last.
+  [[nodiscard]] Instant answered_at() const { return answered_at_; }
   /// Starts so far: changes when a new mysqld runs.
   [[nodiscard]] int starts() const { return starts_; }
   [[nodiscard]] int scan() const { return scan_; }
@@ -160,14 +169,16 @@ class MemberMachine {
 
   [[nodiscard]] Result<void> check_address(const wire::Order& order) const;
   Effects ended(Instant now, std::optional<int> signal = {});
-  void settle_end(Effects& effects, std::optional<int> signal);
+  void settle_end(Effects& effects, std::optional<int> signal, bool was_seen);
+  [[nodiscard]] bool is_open_elsewhere() const;
+  Effects await_lock(std::string_view why);
   void kill_if_it_runs(Effects& effects);
   Effects end_if_unwanted(Effects effects);
   void tell_exit(const wire::Exit& exit, std::string_view tail);
   void maybe_start(Effects& effects, Instant now);
   void command_start(wire::Process process);
   void begin_start(wire::Process process);
-  void publish_record();
+  void publish(const EpochRecord& record);
   void forget_ends();
   [[nodiscard]] bool has_value() const;
   [[nodiscard]] bool is_overtaken(SqlTicket asked) const;

@@ -65,7 +65,7 @@ wire::OrderResult Orders::carry_out(const std::stop_token& stop, const wire::Ord
                       {"result", kind},
                       {"error", done ? "" : done.error().what},
                       {"milliseconds", (member_.now() - began).count()}});
-  wire::OrderResult result{.error_kind = {}, .error = {}, .state = member_.board().take()};
+  wire::OrderResult result{.error_kind = {}, .error = {}, .state = member_.state()};
   if (!done) {
     result.error_kind = kind;
     result.error = done.error().what;
@@ -85,10 +85,10 @@ Result<void> Orders::dispatch(const std::stop_token& stop, const wire::Order& or
   }
   TRY_VOID(admit(order));
   const auto set_busy = [&](std::string_view name) {
-    static_cast<void>(member_.apply([&](MemberMachine& machine) {
+    member_.tell([&](MemberMachine& machine) {
       machine.set_busy(name);
       return Effects{};
-    }));
+    });
   };
   set_busy(name_of(order.command));
   auto done = std::visit([&](const auto& command) { return perform(stop, order, command); }, order.command);
@@ -104,10 +104,10 @@ void Orders::look_again(const std::stop_token& stop) {
       member_.look([](const MemberMachine& machine) { return machine.state().process == Process::kRunning; });
   if (!running || refresh(stop, member_, admin_, logs_)) return;
   // What was seen before the order must not pass for its outcome: a receiver that was stopped then may run now.
-  static_cast<void>(member_.apply([](MemberMachine& machine) {
+  member_.tell([](MemberMachine& machine) {
     machine.forget_sql();
     return Effects{};
-  }));
+  });
 }
 
 Result<void> Orders::fence(const std::stop_token& stop, const wire::Order& order) {
@@ -159,10 +159,10 @@ Result<void> Orders::perform(const std::stop_token&, const wire::Order&, const w
   TRY_VOID(member_.try_apply([](MemberMachine& machine) { return machine.begin_task(Task::kClone); }));
   task_ = std::jthread([this, command](const std::stop_token& stop) {
     static_cast<void>(DirectoryTask(member_, admin_, log_).clone(stop, command));
-    static_cast<void>(member_.apply([](MemberMachine& machine) {
+    member_.tell([](MemberMachine& machine) {
       machine.set_busy("");
       return Effects{};
-    }));
+    });
   });
   return {};
 }
@@ -304,8 +304,7 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& ord
   if (opened) return opened;
   const auto after = admin_.read_state(stop);
   if (after && after->super_read_only && !before.open) {
-    static_cast<void>(
-        member_.apply([&](MemberMachine& machine) { return machine.unmark_open(before.open, before.opened_epoch); }));
+    static_cast<void>(member_.apply([&](MemberMachine& machine) { return machine.unmark_open(before); }));
   }
   return opened;
 }

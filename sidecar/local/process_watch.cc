@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <cstring>
 #include <format>
 #include <string>
 #include <string_view>
@@ -92,6 +94,19 @@ Result<std::optional<int>> find_mysqld(const std::filesystem::path& data_directo
   }
   if (error) return fail(ErrorKind::kRetry, "the process list cannot be read: {}", error.message());
   return std::nullopt;
+}
+
+Result<bool> is_data_locked(const std::filesystem::path& data_directory) {
+  const auto path = data_directory / "ibdata1";
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail(ErrorKind::kRetry, "open {}: {}", path.string(), std::strerror(errno));
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(file.get(), F_GETLK, &lock) != 0) {
+    return fail(ErrorKind::kRetry, "ask for the lock on {}: {}", path.string(), std::strerror(errno));
+  }
+  return lock.l_type != F_UNLCK;
 }
 
 std::optional<int> ending_signal(int pid) {

@@ -16,6 +16,12 @@ namespace baton::sidecar {
 /// count. Errors: kRetry when /proc cannot be read.
 [[nodiscard]] Result<std::optional<int>> find_mysqld(const std::filesystem::path& data_directory);
 
+/// Whether some process of this host keeps InnoDB's lock on this data directory, be it of another pod, which this pod's
+/// process list does not show: mysqld takes it (fcntl) on ibdata1 before it reads it, and loses it when the kernel closes
+/// its files (storage/innobase/os/os0file.cc, os_file_lock). Errors: kRetry when that cannot be told, also without an
+/// ibdata1.
+[[nodiscard]] Result<bool> is_data_locked(const std::filesystem::path& data_directory);
+
 /// Whether no thread of this process will ever run its own code again: each has the kernel's flag PF_EXITING
 /// (include/linux/sched.h, field 9 of proc_pid_stat(5)), which is set at the beginning of its end and never cleared.
 /// The process itself may stay for long: the kernel gives its memory back first, 150 ms for each GiB (seconds for a big

@@ -25,12 +25,12 @@ bool may_answer(Process process) {
 
 Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin, const LogKeeper& logs) {
   SqlTicket asked;
-  static_cast<void>(member.apply([&](MemberMachine& machine) {
+  member.tell([&](MemberMachine& machine) {
     asked = machine.ask_sql();
     return Effects{};
-  }));
+  });
   auto sql = admin.read_state(stop);
-  const auto applied = member.apply([&](MemberMachine& machine) -> Effects {
+  member.tell([&](MemberMachine& machine) -> Effects {
     // Asked for under the lock: one from before must not replace what the scan of a dead mysqld has told since.
     machine.set_servable(logs.servable());
     if (sql) return machine.on_sql(asked, *std::move(sql), member.now());
@@ -38,12 +38,13 @@ Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& a
     return {};
   });
   if (!sql) return std::unexpected(std::move(sql).error());
-  return applied;
+  return {};
 }
 
 Reporter::Reporter(Member& member, ServerAdmin& admin, LogKeeper& logs, Logger log)
     : member_(member), admin_(admin), logs_(logs), log_(std::move(log)) {
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  tender_ = std::jthread([this](const std::stop_token& stop) { tend(stop); });
 }
 
 void Reporter::run(const std::stop_token& stop) {
@@ -52,14 +53,22 @@ void Reporter::run(const std::stop_token& stop) {
     const auto [process, starts] =
         member_.look([](const MemberMachine& machine) { return std::pair(machine.state().process, machine.starts()); });
     if (may_answer(process)) static_cast<void>(refresh(stop, member_, admin_, logs_));
-    kill_strangers(stop);
-    tend_server(stop);
     const bool answered = member_.look([](const MemberMachine& machine) { return machine.answered(); });
     // A start or an end cuts the wait short; so does the first answer of nobody else.
     const Duration pause = may_answer(process) && !answered ? kStartingPeriod : kPeriod;
     member_.wait(stop, pause, [&](const MemberMachine& machine) {
       return machine.starts() != starts || (may_answer(process) && !may_answer(machine.state().process));
     });
+  }
+}
+
+/// Statements that may wait for locks, or for a server that is busy: what it says must not grow old meanwhile.
+void Reporter::tend(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const int starts = member_.look([](const MemberMachine& machine) { return machine.starts(); });
+    kill_strangers(stop);
+    tend_server(stop);
+    member_.wait(stop, kPeriod, [&](const MemberMachine& machine) { return machine.starts() != starts; });
   }
 }
 

@@ -23,6 +23,7 @@ class Reporter {
 
  private:
   void run(const std::stop_token& stop);
+  void tend(const std::stop_token& stop);
   void kill_strangers(const std::stop_token& stop);
   void tend_server(const std::stop_token& stop);
   void renew_passwords(const std::stop_token& stop);
@@ -32,11 +33,13 @@ class Reporter {
   ServerAdmin& admin_;
   LogKeeper& logs_;
   Logger log_;
+  // Of the tender's thread.
   Instant tending_due_{};
   int secrets_of_start_ = 0;                ///< The start whose server was given secrets last.
   std::optional<Passwords> passwords_;      ///< What that server has; nothing if that is not known.
   std::optional<std::string> certificate_;  ///< The same.
   std::jthread thread_;
+  std::jthread tender_;
 };
 
 /// Asks once and hands the answer to the member, and with it what the logs can send. The member drops it if somebody who

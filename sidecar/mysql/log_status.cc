@@ -1,5 +1,7 @@
 #include "sidecar/mysql/log_status.h"
 
+#include <utility>
+
 namespace baton::sidecar {
 namespace {
 
@@ -17,7 +19,8 @@ Result<LogStatus> LogStatusReader::read(const std::stop_token& stop) {
   }
   TRY(rows, session_->query(stop, "SHOW BINARY LOG STATUS"));
   if (rows.empty()) return fail(ErrorKind::kNotFound, "the server writes no binary log");
-  return LogStatus{rows[0].text("File"), static_cast<std::uint64_t>(rows[0].number("Position"))};
+  TRY(executed, GtidSet::parse(rows[0].text("Executed_Gtid_Set")));
+  return LogStatus{rows[0].text("File"), static_cast<std::uint64_t>(rows[0].number("Position")), std::move(executed)};
 }
 
 }  // namespace baton::sidecar

@@ -117,6 +117,7 @@ void visit_fields(Visitor& visit, S& value) {
   visit("terminating", value.terminating);
   visit("last_exit", value.last_exit);
   visit("suspect_end", value.suspect_end);
+  visit("unseen_pod", value.unseen_pod);
   visit("unordered_ends", value.unordered_ends);
   visit("restart_pause_seconds", value.restart_pause_seconds);
   visit("start_error", value.start_error);

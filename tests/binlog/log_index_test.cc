@@ -155,6 +155,40 @@ TEST_F(LogIndexTest, FollowsALivingServerUpToWhatItPublished) {
   EXPECT_EQ(dead->received, relay.gtids());
 }
 
+/// What it publishes it has written; what it has executed is synced too.
+TEST_F(LogIndexTest, OfALivingServerOnlyWhatItHasExecutedIsTold) {
+  LogWriter writer(true);
+  writer.previous_gtids({}).rows_transaction(1).rows_transaction(2).rows_transaction(3);
+  LogWriter relay = LogWriter::relay();
+  relay.previous_gtids({}).connection(4).rows_transaction(3);
+  write("binlog.000001", writer.bytes());
+  write("relay.000001", relay.bytes());
+  list("binlog.index", {"binlog.000001"});
+  list("relay.index", {"relay.000001"});
+  LogIndex index(listings());
+  const auto step = [&](const std::string& executed) {
+    return LogIndex::Step{.is_alive = true,
+                          .published = LogPosition{"binlog.000001", writer.size()},
+                          .executed = std::make_shared<const GtidSet>(set_of(kUuid + executed))};
+  };
+  const auto first = read(index, step(":1"));
+  EXPECT_EQ(first->executed, set_of(kUuid + ":1"));
+  EXPECT_EQ(first->available, set_of(kUuid + ":1:3")) << "a relay log has 3";
+  EXPECT_EQ(first->unsettled, set_of(kUuid + ":2"));
+  LogStream stream(first, set_of(kUuid + ":1-3"));
+  const auto got = test::drain(stream);
+  EXPECT_FALSE(got.error) << got.error->what;
+  const std::uint64_t one = writer.ends()[0].first;
+  const std::uint64_t two = writer.ends()[1].first;
+  EXPECT_EQ(got.bytes(), writer.bytes().substr(writer.head_end(), one - writer.head_end()) + writer.bytes().substr(two));
+  EXPECT_EQ(read(index, step(":1")), first) << "the same again is no news";
+  EXPECT_EQ(read(index, step(":1-2"))->available, set_of(kUuid + ":1-3"));
+  EXPECT_EQ(read(index, {.is_alive = true})->executed, set_of(kUuid + ":1-2")) << "as it was told last";
+  const auto dead = read(index);
+  EXPECT_EQ(dead->executed, set_of(kUuid + ":1-3")) << "its kernel has all of it";
+  EXPECT_TRUE(dead->unsettled.empty());
+}
+
 TEST_F(LogIndexTest, RotationAndPurgeAreNoticed) {
   LogWriter first(true);
   first.previous_gtids({}).rows_transaction(1);

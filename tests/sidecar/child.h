@@ -1,13 +1,26 @@
 #pragma once
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <string>
 
 namespace baton::test {
 
 inline void wait_for_ever() {
   while (true) ::pause();
+}
+
+/// Keeps InnoDB's lock on a file, as mysqld does.
+inline void hold_lock(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  struct flock lock{};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(file, F_SETLK, &lock) != 0) ::_exit(1);
+  wait_for_ever();
 }
 
 /// A process that runs `body`, which must not return, and is gone with this object.

@@ -1,6 +1,7 @@
 #include "sidecar/local/epoch_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -35,6 +36,9 @@ EpochRecord full_record() {
           .hold = wire::Hold::kFenced,
           .opened_epoch = 4,
           .open = true,
+          .opened_by_pod = "a pod",
+          .opened_on_boot = "its boot",
+          .unseen_pod = "an older pod",
           .suspect_end = true,
           .relaxed_on = "a boot",
           .uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562",
@@ -67,6 +71,52 @@ TEST_F(EpochFileTest, WhatCannotBeSyncedIsNotSaved) {
   ASSERT_FALSE(saved);
   EXPECT_EQ(saved.error().kind, ErrorKind::kRetry);
   EXPECT_EQ(file().load(), full_record());
+}
+
+/// The volume is one of 256 KiB.
+class SmallVolume : public EpochFileTest {
+ protected:
+  void SetUp() override {
+    fs::create_directory(folder_ / "baton");
+    is_mounted_ = ::mount("tmpfs", (folder_ / "baton").c_str(), "tmpfs", 0, "size=256k") == 0;
+    if (!is_mounted_) GTEST_SKIP() << "only who may mount can fill up a volume";
+  }
+  void TearDown() override {
+    if (is_mounted_) ::umount2((folder_ / "baton").c_str(), MNT_DETACH);
+    EpochFileTest::TearDown();
+  }
+  void fill_up() const {
+    std::ofstream filler(filler_, std::ios::binary | std::ios::app);
+    const std::string page(4096, 'x');
+    while (filler.write(page.data(), static_cast<std::streamsize>(page.size())).flush()) {
+    }
+  }
+
+  fs::path filler_ = folder_ / "baton" / "filler";
+  bool is_mounted_ = false;
+};
+
+TEST_F(SmallVolume, ThatIsFullTakesTheRecordAllTheSame) {
+  auto record = full_record();
+  ASSERT_TRUE(file().save(record));
+  EXPECT_EQ(fs::file_size(file().ballast()), EpochFile::kBallastBytes);
+  fill_up();
+  for (record.epoch = 10; record.epoch < 13; ++record.epoch) {
+    const auto saved = file().save(record);
+    ASSERT_TRUE(saved) << saved.error().what;
+    EXPECT_EQ(file().load(), record);
+    EXPECT_TRUE(fs::exists(file().ballast())) << "for the next time";
+  }
+  const auto last = file().load();
+  fs::remove(file().ballast());
+  fill_up();
+  const auto refused = file().save(record);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kRetry);
+  EXPECT_EQ(file().load(), last) << "what was there is as it was";
+  fs::remove(filler_);
+  ASSERT_TRUE(file().save(record));
+  EXPECT_EQ(fs::file_size(file().ballast()), EpochFile::kBallastBytes);
 }
 
 TEST_F(EpochFileTest, EveryTruncationIsRefused) {

@@ -32,6 +32,16 @@ struct Bench {
     return record;
   }
 
+  /// Of a directory that was opened, and whose mysqld nobody has seen end.
+  static EpochRecord opened_record(const std::string& pod = "uid", const std::string& boot = "boot") {
+    auto record = record_of(Directory::kInitialized);
+    record.epoch = record.opened_epoch = 1;
+    record.open = true;
+    record.opened_by_pod = pod;
+    record.opened_on_boot = boot;
+    return record;
+  }
+
   /// Does the saves, as Member does; gives all that was asked of the gate.
   std::vector<GateAction> run(Effects effects) {
     std::vector<GateAction> actions;
@@ -39,7 +49,7 @@ struct Bench {
       actions.append_range(effects.gate);
       scanned = scanned || effects.scan_logs;
       saves += effects.save ? 1 : 0;
-      effects = effects.save ? machine.on_saved(save_error, now) : Effects{};
+      effects = effects.save ? machine.on_saved(*machine.record(), save_error, now) : Effects{};
     }
     return actions;
   }
@@ -256,10 +266,7 @@ TEST(MemberMachine, AServerWhosePodIsBeingEndedIsNotOpened) {
 }
 
 TEST(MemberMachine, AFreshSidecarFindsADeadPrimaryWithoutTheGate) {
-  auto record = Bench::record_of(Directory::kInitialized);
-  record.epoch = record.opened_epoch = 1;
-  record.open = true;
-  Bench bench(record);
+  Bench bench(Bench::opened_record());
   bench.run(bench.machine.on_process_list(std::nullopt, bench.now));
   EXPECT_EQ(bench.state().process, Process::kNotRunning);
   EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary);
@@ -267,15 +274,85 @@ TEST(MemberMachine, AFreshSidecarFindsADeadPrimaryWithoutTheGate) {
 }
 
 TEST(MemberMachine, AFreshSidecarFindsALivingPrimary) {
-  auto record = Bench::record_of(Directory::kInitialized);
-  record.epoch = record.opened_epoch = 1;
-  record.open = true;
-  Bench bench(record);
+  Bench bench(Bench::opened_record());
   EXPECT_EQ(bench.machine.on_process_list(10, bench.now).watch, 10);
   EXPECT_TRUE(bench.run(bench.machine.on_gate_running(10, false)).empty());
   bench.answer();
   EXPECT_EQ(bench.state().process, Process::kRunning);
   EXPECT_EQ(bench.state().hold, Hold::kNone);
+}
+
+// ---- the directory was open in another pod, of which neither this pod's gate nor its process list knows anything
+
+/// How a fresh sidecar learns that no mysqld runs in its own pod.
+enum class Absence : std::uint8_t { kProcessList, kGateIdle };
+
+class OpenInAnotherPod : public testing::TestWithParam<Absence> {
+ protected:
+  static void see_absence(Bench& bench) {
+    const auto effects = GetParam() == Absence::kGateIdle ? bench.machine.on_gate_idle(bench.now)
+                                                          : bench.machine.on_process_list(std::nullopt, bench.now);
+    EXPECT_TRUE(bench.run(effects).empty());
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Absence, OpenInAnotherPod, testing::Values(Absence::kProcessList, Absence::kGateIdle));
+
+TEST_P(OpenInAnotherPod, OnThisBootItsLockTellsWhetherItHasEnded) {
+  Bench bench(Bench::opened_record("old"));
+  see_absence(bench);
+  EXPECT_EQ(bench.state().process, Process::kUnknown);
+  EXPECT_TRUE(bench.state().start_error.contains("the mysqld of pod old")) << bench.state().start_error;
+  EXPECT_TRUE(bench.machine.must_test_lock());
+  EXPECT_TRUE(bench.run(bench.machine.on_data_lock(true, bench.now)).empty());
+  EXPECT_TRUE(bench.state().start_error.contains("locked")) << bench.state().start_error;
+  EXPECT_TRUE(bench.run(bench.machine.on_data_lock(fail(ErrorKind::kRetry, "no such file"), bench.now)).empty());
+  EXPECT_TRUE(bench.state().start_error.contains("no such file")) << bench.state().start_error;
+  see_absence(bench);
+  bench.machine.on_sidecar_terminating();
+  see_absence(bench);
+  EXPECT_EQ(bench.state().process, Process::kUnknown) << "nor does the end of this pod prove that of the other";
+  EXPECT_TRUE(bench.machine.record()->open);
+  EXPECT_TRUE(bench.run(bench.machine.on_data_lock(false, bench.now)).empty());
+  EXPECT_EQ(bench.state().process, Process::kNotRunning);
+  EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary);
+  EXPECT_EQ(bench.state().start_error, "");
+  EXPECT_EQ(bench.state().unseen_pod, "") << "its end was seen";
+  EXPECT_TRUE(bench.state().suspect_end) << "but not how it came";
+  EXPECT_TRUE(bench.scanned);
+  EXPECT_FALSE(bench.machine.must_test_lock());
+  EXPECT_TRUE(bench.machine.on_data_lock(true, bench.now).none()) << "once is enough";
+}
+
+TEST_P(OpenInAnotherPod, ElsewhereItsEndIsUnseenUntilTheDirectoryIsOpenedAnew) {
+  Bench bench(Bench::opened_record("old", "another boot"));
+  see_absence(bench);
+  EXPECT_FALSE(bench.machine.must_test_lock()) << "locks do not outlive a boot, nor reach another host";
+  EXPECT_EQ(bench.state().process, Process::kNotRunning);
+  EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary);
+  EXPECT_EQ(bench.state().unseen_pod, "old");
+  Bench next(*bench.machine.record());
+  EXPECT_EQ(next.state().unseen_pod, "old") << "nor does the next sidecar forget it";
+  next.run(next.machine.on_gate_idle(next.now));
+  EXPECT_EQ(next.run(next.machine.permit(next.now)), std::vector{kStart});
+  next.run(next.machine.on_gate_running(10, false));
+  next.answer();
+  EXPECT_EQ(next.state().unseen_pod, "old");
+  const EpochRecord before = *next.machine.record();
+  next.run(next.machine.mark_open(2));
+  EXPECT_EQ(next.state().unseen_pod, "");
+  EXPECT_EQ(next.machine.record()->opened_by_pod, "uid");
+  EXPECT_EQ(next.machine.record()->opened_on_boot, "boot");
+  next.run(next.machine.unmark_open(before));
+  EXPECT_EQ(*next.machine.record(), before) << "the server had refused";
+  EXPECT_EQ(next.state().unseen_pod, "old");
+}
+
+TEST_P(OpenInAnotherPod, InThisPodItsAbsenceIsItsEnd) {
+  Bench bench(Bench::opened_record());
+  see_absence(bench);
+  EXPECT_EQ(bench.state().process, Process::kNotRunning);
+  EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary);
+  EXPECT_EQ(bench.state().unseen_pod, "");
 }
 
 TEST(MemberMachine, AGateThatDialsAnewWithOldNewsChangesNothing) {
@@ -349,6 +426,26 @@ TEST(MemberMachine, NoStartBeforeTheRecordIsOnDisk) {
   EXPECT_EQ(bench.state().start_error, "disk full");
   bench.save_error.clear();
   EXPECT_EQ(bench.run(bench.machine.on_tick(bench.now)), std::vector{kStart});
+}
+
+/// The file is written beside everything else.
+TEST(MemberMachine, WhatChangedWhileTheRecordWasWrittenIsNotTakenForWritten) {
+  Bench bench(Bench::record_of(Directory::kInitialized));
+  bench.bring_up(10);
+  bench.run(bench.machine.mark_open(1));
+  ASSERT_TRUE(bench.machine.admit(bench.order(2, 1)));
+  const EpochRecord begun = *bench.machine.record();
+  bench.now += std::chrono::milliseconds(1);
+  EXPECT_TRUE(bench.machine.on_process_ended(10, SIGKILL, bench.now).save);
+  EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary) << "told at once";
+  EXPECT_EQ(bench.state().epoch, 0) << "not on disk yet";
+  EXPECT_TRUE(bench.machine.on_saved(begun, "", bench.now).none());
+  EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary) << "the file says open, which is as good";
+  EXPECT_EQ(bench.state().epoch, 2);
+  EXPECT_FALSE(bench.machine.saved());
+  bench.run(bench.machine.on_tick(bench.now));
+  EXPECT_TRUE(bench.machine.saved());
+  EXPECT_EQ(bench.state().hold, Hold::kCrashedPrimary);
 }
 
 TEST(MemberMachine, AServerThatNeverAnswersIsStartedEverMoreRarely) {
@@ -518,7 +615,7 @@ TEST(MemberMachine, AFenceKillsAlsoWhereNoRecordCanBeTrusted) {
 class LateRecord : public testing::Test {
  protected:
   static EpochRecord seen(std::int64_t epoch, bool open) {
-    EpochRecord record = Bench::record_of(Directory::kInitialized);
+    EpochRecord record = Bench::opened_record();
     record.epoch = epoch;
     record.open = open;
     return record;
@@ -575,6 +672,20 @@ TEST_F(LateRecord, TakesUpAFenceUnlessThatWasLate) {
     EXPECT_EQ(read(seen(3, false)), is_late ? std::vector{kStart} : std::vector<GateAction>{}) << epoch;
     EXPECT_EQ(bench_.state().hold, is_late ? Hold::kNone : Hold::kFenced) << epoch;
     EXPECT_EQ(bench_.state().epoch, is_late ? 3 : epoch);
+  }
+}
+
+TEST_F(LateRecord, OfADirectoryThatIsOpenInAnotherPodTakesTheGatesWordBack) {
+  for (const std::string boot : {"boot", "another boot"}) {
+    bench_ = Bench(fail(ErrorKind::kRetry, "the disk refuses"));
+    bench_.run(bench_.machine.on_gate_idle(bench_.now));
+    EXPECT_EQ(bench_.state().process, Process::kNotRunning);
+    EXPECT_TRUE(read(Bench::opened_record("old", boot)).empty());
+    EXPECT_EQ(bench_.state().process, Process::kUnknown);
+    EXPECT_EQ(bench_.machine.must_test_lock(), boot == "boot");
+    bench_.run(bench_.machine.on_process_list(std::nullopt, bench_.now));
+    EXPECT_EQ(bench_.state().process, boot == "boot" ? Process::kUnknown : Process::kNotRunning);
+    EXPECT_EQ(bench_.state().unseen_pod, boot == "boot" ? "" : "old");
   }
 }
 

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "engine/gtid/gtid_set.h"
+#include "sidecar/local/process_watch.h"
 
 /// A whole member without Kubernetes: real gate, real sidecar, real mysqld.
 namespace baton::test {
@@ -132,6 +133,8 @@ TEST(PodTest, SidecarMayDieWhileMysqldLives) {
   pod.become_primary();
   ASSERT_FALSE(HasFailure());
   const auto pid = pod.mysqld_pid();
+  const auto data = pod.folder() / "volume" / "data";
+  EXPECT_EQ(sidecar::is_data_locked(data), true) << "by which another pod would see that it lives";
 
   pod.kill_sidecar();
   pod.start_sidecar();
@@ -147,6 +150,8 @@ TEST(PodTest, SidecarMayDieWhileMysqldLives) {
   ASSERT_TRUE(pod.wait_state(logs_read));
   EXPECT_EQ(pod.state().hold, Hold::kCrashedPrimary);
   ASSERT_TRUE(pod.wait_state([](const auto& s) { return s.last_exit && s.last_exit->signal == SIGKILL; }));
+  EXPECT_EQ(pod.state().unseen_pod, "");
+  EXPECT_EQ(sidecar::is_data_locked(data), false);
 
   // A gate that dies takes mysqld along, and a new one is not taken for a living server.
   pod.must(wire::Permit{});

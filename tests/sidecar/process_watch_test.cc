@@ -13,6 +13,8 @@
 #include <array>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <mutex>
 #include <optional>
@@ -57,6 +59,25 @@ TEST(IsEnding, TellsTheLivingFromTheDead) {
   child.kill();
   child.wait_for_zombie();
   EXPECT_TRUE(is_ending(child.pid()));
+}
+
+/// Of a mysqld in another pod's process list.
+TEST(IsDataLocked, TellsWhetherSomebodyHoldsTheLock) {
+  static std::string data;
+  data = (std::filesystem::temp_directory_path() / "baton-lock-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(data.data()), nullptr);
+  EXPECT_FALSE(is_data_locked(data)) << "without the file nobody can tell";
+  std::ofstream(data + "/ibdata1") << "x";
+  EXPECT_EQ(is_data_locked(data), false);
+  {
+    const Child child([] { test::hold_lock(data + "/ibdata1"); });
+    const auto deadline = std::chrono::steady_clock::now() + kLimit;
+    while (is_data_locked(data) != true) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    child.kill();
+    child.wait_for_zombie();
+    EXPECT_EQ(is_data_locked(data), false);
+  }
+  std::filesystem::remove_all(data);
 }
 
 TEST(IsEnding, OneLivingThreadIsLife) {
