@@ -18,7 +18,7 @@ struct EpochRecord {
   std::int64_t opened_epoch = 0;  ///< Epoch of the last Open of this data directory; 0: never opened.
   bool open = false;              ///< Opened for writes, and mysqld has not ended since.
   std::string opened_by_pod;      ///< Uid of the pod in which that was done last.
-  std::string opened_on_boot;     ///< Boot id of its host then.
+  std::string opened_on_boot;     ///< Boot id of its node then.
   std::string unseen_pod;         ///< See wire::MemberState.
   bool suspect_end = false;       ///< See wire::MemberState.
   /// Boot id of the node on which durability was relaxed; empty: it never was, or was restored since. After another

@@ -140,7 +140,7 @@ class MemberMachine {
 
   [[nodiscard]] const wire::MemberState& state() const { return state_; }
   [[nodiscard]] const Result<EpochRecord>& record() const { return record_; }
-  /// Whether the directory was opened in another pod on this boot of the host, whose mysqld may live on unseen: to be
+  /// Whether the directory was opened in another pod on this boot of the node, whose mysqld may live on unseen: to be
   /// found out by is_data_locked, now and with each tick. Until then the process is Unknown.
   [[nodiscard]] bool must_test_lock() const;
   /// Whether the record could not be read for a reason that may pass, as a disk that refuses: to be read again.

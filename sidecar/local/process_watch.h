@@ -16,7 +16,7 @@ namespace baton::sidecar {
 /// count. Errors: kRetry when /proc cannot be read.
 [[nodiscard]] Result<std::optional<int>> find_mysqld(const std::filesystem::path& data_directory);
 
-/// Whether some process of this host keeps InnoDB's lock on this data directory, be it of another pod, which this pod's
+/// Whether some process of this node keeps InnoDB's lock on this data directory, be it of another pod, which this pod's
 /// process list does not show: mysqld takes it (fcntl) on ibdata1 before it reads it, and loses it when the kernel closes
 /// its files (storage/innobase/os/os0file.cc, os_file_lock). Errors: kRetry when that cannot be told, also without an
 /// ibdata1.
