@@ -14,6 +14,8 @@ namespace {
 /// Members that still matter to the proof are not scaled away: ackers, and the primary.
 int members_wanted(const View& view) {
   int wanted = view.spec.replicas;
+  // Kept volumes hold a history of which nothing is known yet: whoever has one is to be heard.
+  if (!view.recorded.current_primary) wanted = std::max(wanted, view.observed.volumes);
   for (const Identity& acker : view.recorded.ackers) wanted = std::max(wanted, acker.ordinal.get() + 1);
   if (view.recorded.current_primary) wanted = std::max(wanted, view.recorded.current_primary->ordinal.get() + 1);
   return wanted;

@@ -131,6 +131,8 @@ struct ObservedCluster {
   std::vector<Report> departed;
   /// Pods whose containers the kubelet reported as terminated; a force-deleted pod never gets here.
   std::set<PodUid> ended_pods;
+  /// One more than the highest ordinal that has a volume, as long as there is no record: members that once were.
+  int volumes = 0;
   std::string endpoint_pod;  ///< The pod that the primary Service selects; empty if none.
   Epoch endpoint_epoch{0};
   /// The member that a person calls lost: when it is the primary, the failover goes on without what no log holds.

@@ -11,11 +11,11 @@ bool has_data(const ObservedMember& member) {
          (member.report->directory == Directory::kInitialized || member.report->directory == Directory::kCloned);
 }
 
-/// Every wanted member must have been heard before kept volumes are judged: the newest history may be on the silent
-/// one.
+/// Every member that is wanted, or has a volume, must have been heard before kept volumes are judged: the newest history
+/// may be on the silent one.
 std::string unheard(const View& view) {
   std::string names;
-  for (int i = 0; i < view.spec.replicas; ++i) {
+  for (int i = 0; i < std::max(view.spec.replicas, view.observed.volumes); ++i) {
     const ObservedMember* member = view.member(Ordinal{i});
     if (member != nullptr && member->heard && member->report->directory != Directory::kUnknown) continue;
     names += std::format("{}{}", names.empty() ? "" : ", ", view.pod(Ordinal{i}));

@@ -297,6 +297,15 @@ Result<void> Applier::grow_claim(const Context& context, const api::Cluster& clu
   });
 }
 
+Result<int> Applier::volumes(const Context& context, const api::Cluster& cluster) {
+  int count = 0;
+  for (int i = 0; i < api::kMaxMembers; ++i) {
+    TRY(claim, find(context, kube::kVolumeClaims, key_of(cluster, cluster.names().claim(Ordinal(i)))));
+    if (claim) count = i + 1;
+  }
+  return count;
+}
+
 Result<void> Applier::look_at_claims(const Context& context, const api::Cluster& cluster, int members, Known& known) {
   std::vector<Ordinal> waiting;
   for (int i = 0; i < members; ++i) {

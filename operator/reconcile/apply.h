@@ -30,6 +30,8 @@ class ObjectsPort {
   /// way, as sentences; empty if nothing does.
   virtual std::vector<engine::Finding> bring(const Context& context, const api::Cluster& cluster, int members,
                                              bool services_too) = 0;
+  /// One more than the highest ordinal that has a volume claim, whoever made it; 0: there is none.
+  virtual Result<int> volumes(const Context& context, const api::Cluster& cluster) = 0;
   /// Adds or removes our finalizer; gives the resource as it is then.
   virtual Result<Object> set_finalizer(const Context& context, const Object& cluster, bool present) = 0;
   virtual void forget(const ClusterKey& key) = 0;
@@ -75,6 +77,7 @@ class Applier final : public ObjectsPort {
   void refresh_credentials(const Context& context, const api::Cluster& cluster) override;
   std::vector<engine::Finding> bring(const Context& context, const api::Cluster& cluster, int members,
                                      bool services_too) override;
+  Result<int> volumes(const Context& context, const api::Cluster& cluster) override;
   Result<Object> set_finalizer(const Context& context, const Object& cluster, bool present) override;
   void forget(const ClusterKey& key) override;
 

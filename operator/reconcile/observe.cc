@@ -85,6 +85,7 @@ engine::ObservedCluster observe(const api::Cluster& cluster, const Gathered& gat
     if (!present && held_data) observed.departed.push_back(report);
   }
   observed.ended_pods = gathered.ended_pods;
+  observed.volumes = gathered.volumes;
   if (const auto word = cluster.annotations.find(std::string(api::kForceFailoverAnnotation));
       word != cluster.annotations.end()) {
     observed.forced = names.ordinal_of(word->second);

@@ -23,6 +23,7 @@ struct Gathered {
   kube::ObjectPtr primary_service;                     ///< Null if there is none.
   std::vector<SidecarBook::Entry> entries;
   std::set<PodUid> ended_pods;
+  int volumes = 0;  ///< engine::ObservedCluster::volumes
 };
 
 /// Puts together what decisions look at. A member's report is the newest line of its present pod, or of an earlier one

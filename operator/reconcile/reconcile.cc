@@ -171,6 +171,16 @@ Gathered Reconciler::gather(const ClusterKey& key, const api::Names& names) cons
   return gathered;
 }
 
+/// Volumes that were there before the record: which members there once were, only they tell. Read once.
+Result<void> Reconciler::count_volumes(const Context& context, Memory& memory, const api::Cluster& cluster,
+                                       const engine::Recorded& recorded) {
+  if (recorded.bootstrap || recorded.current_primary) memory.volumes.reset();
+  if (recorded.bootstrap || recorded.current_primary || memory.volumes) return {};
+  TRY(volumes, parts_.objects.volumes(context.within(kReportDeadline, parts_.clock), cluster));
+  memory.volumes = volumes;
+  return {};
+}
+
 Result<Reconciler::Pass> Reconciler::settle(const Context& context, const ClusterKey& key, Memory& memory,
                                             const api::Cluster& cluster) {
   const engine::Spec spec = spec_of(cluster);
@@ -182,9 +192,12 @@ Result<Reconciler::Pass> Reconciler::settle(const Context& context, const Cluste
     if (memory.term != parts_.lease.term()) {
       written = claim_term(context, key, memory, recorded);
     } else {
+      TRY_VOID(count_volumes(context, memory, cluster, recorded));
       const Instant now = parts_.clock.now();
       pass.recorded = std::move(recorded);
-      pass.observed = observe(cluster, gather(key, cluster.names()), now);
+      Gathered gathered = gather(key, cluster.names());
+      gathered.volumes = memory.volumes.value_or(0);
+      pass.observed = observe(cluster, gathered, now);
       pass.decision = engine::decide(spec, pass.recorded, pass.observed, now);
       decided = true;
       pass.settled = !pass.decision.record;

@@ -69,6 +69,7 @@ class Reconciler {
     std::optional<Instant> hurried_since;  ///< Since when a failover has been under way; nothing: none is.
     std::vector<engine::Finding> obstacles;
     std::set<std::string> announced;  ///< Findings that events were made of.
+    std::optional<int> volumes;       ///< engine::ObservedCluster::volumes, once it was read.
   };
   struct Pass {
     engine::Recorded recorded;
@@ -83,6 +84,8 @@ class Reconciler {
   static void take_cached(Memory& memory, const Object& cached);
   [[nodiscard]] static Result<api::Cluster> parse(Memory& memory);
   [[nodiscard]] Gathered gather(const ClusterKey& key, const api::Names& names) const;
+  [[nodiscard]] Result<void> count_volumes(const Context& context, Memory& memory, const api::Cluster& cluster,
+                                           const engine::Recorded& recorded);
   [[nodiscard]] Result<Pass> settle(const Context& context, const ClusterKey& key, Memory& memory,
                                     const api::Cluster& cluster);
   [[nodiscard]] Result<void> claim_term(const Context& context, const ClusterKey& key, Memory& memory,

@@ -803,6 +803,21 @@ TEST(Adopt, NamesAMemberWhoseMysqldDoesNotStart) {
   EXPECT_TRUE(finds(decision, "MysqldDoesNotStart"));
 }
 
+TEST(Adopt, WaitsForWhoeverHasAVolume) {
+  Sample sample;
+  sample.recorded = engine::Recorded{};
+  sample.recorded.epoch = Epoch{2};
+  sample.spec.replicas = 1;
+  sample.at(0) = Sample::member(0);
+  sample.observed.members.resize(1);
+  sample.observed.volumes = 3;
+  const Decision decision = sample.decide();
+  EXPECT_EQ(decision.state, ClusterState::kAmbiguous);
+  EXPECT_EQ(decision.members_wanted, 3) << "or they would never be heard";
+  EXPECT_FALSE(decision.record);
+  EXPECT_TRUE(decision.message.contains("waiting for shop-1, shop-2")) << decision.message;
+}
+
 TEST(Adopt, RecordsTheHolderOfEverythingWithAllOfItAsTheFloor) {
   Sample sample;
   sample.recorded = engine::Recorded{};

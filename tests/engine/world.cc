@@ -475,6 +475,7 @@ engine::ObservedCluster World::observe() {
   }
   for (const auto& [uuid, report] : departed_) observed.departed.push_back(report);
   observed.ended_pods = ended_;
+  if (!recorded.current_primary) observed.volumes = static_cast<int>(members.size());
   observed.endpoint_pod = endpoint_;
   observed.endpoint_epoch = endpoint_epoch_;
   observed.forced = forced;

@@ -118,6 +118,10 @@ class FakeObjects final : public ObjectsPort {
     services_brought = services_too;
     return {};
   }
+  Result<int> volumes(const Context&, const api::Cluster&) override {
+    ++volumes_asked;
+    return volumes_there;
+  }
   Result<Object> set_finalizer(const Context&, const Object& cluster, bool present) override {
     finalizer = present;
     return cluster;
@@ -126,6 +130,8 @@ class FakeObjects final : public ObjectsPort {
   std::function<void()> while_refreshing;
   Instant credentials_deadline;
   bool finalizer = false;
+  int volumes_there = 0;
+  int volumes_asked = 0;
   int times_brought = 0;
   int members_brought = 0;
   bool services_brought = false;
@@ -366,6 +372,17 @@ TEST_F(ReconcileTest, TheRecordIsDurableBeforeItsOrderIsGiven) {
   EXPECT_EQ(plan.revision, stored_record().revision);
   ASSERT_EQ(plan.steps.size(), 1U);
   EXPECT_EQ(engine::name_of(plan.steps.front()), "Initialize");
+}
+
+TEST_F(ReconcileTest, VolumesOfMembersThatAreWantedNoMoreAreHeardBeforeAHistoryIsChosen) {
+  objects_.volumes_there = 3;
+  ASSERT_TRUE(reconcile().has_value());
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(objects_.members_brought, 3) << "replicas is 1";
+  EXPECT_EQ(objects_.volumes_asked, 1);
+  put_record(lost_acker_record());
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(objects_.volumes_asked, 1) << "what is recorded needs no volumes to be counted";
 }
 
 TEST_F(ReconcileTest, ASlowReadOfSecretsHoldsUpNoDecision) {
