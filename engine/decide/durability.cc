@@ -1,5 +1,6 @@
 #include "engine/decide/durability.h"
 
+#include <algorithm>
 #include <format>
 
 namespace baton::engine {
@@ -27,6 +28,14 @@ std::string why_not_counted(const View& view, const Identity& identity, Revocati
                                          : std::format("the start of mysqld of {} is not known to be held", pod);
   }
   return {};
+}
+
+/// The newest line of the primary's incarnation, of a pod that may be gone. Null if there is none.
+const Report* report_of_primary(const View& view) {
+  const ServerUuid& uuid = view.recorded.current_primary->uuid;
+  if (const ObservedMember* member = view.member(uuid)) return &*member->report;
+  const auto found = std::ranges::find(view.observed.departed, uuid, &Report::uuid);
+  return found == view.observed.departed.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -67,7 +76,7 @@ bool revoked(const View& view, const ObservedMember& member) {
 std::string why_own_log_needed(const View& view) {
   if (!view.recorded.mandatory_log.empty()) return view.recorded.mandatory_log;
   if (!view.recorded.current_primary) return {};
-  const Report* report = view.primary().report;
+  const Report* report = report_of_primary(view);
   const OpenEnd end = report != nullptr ? report->open_end : OpenEnd::kNone;
   if (end == OpenEnd::kNone) return {};
   if (end == OpenEnd::kUntold) return "it is not known how its mysqld ended";
