@@ -238,6 +238,7 @@ TEST_F(ApplyTest, WhatADeletedClusterLeftBehindIsTakenUp) {
   EXPECT_TRUE(bring().empty());
   EXPECT_EQ(server_.objects.at(kSecrets + "/shop-baton")["data"]["token"], token);
   EXPECT_EQ(server_.objects.at(kStatefulSet)["metadata"]["ownerReferences"][0]["uid"], "another");
+}
 
 TEST_F(ApplyTest, WhatIsNotWatchedIsPutBackInTime) {
   EXPECT_TRUE(bring().empty());
