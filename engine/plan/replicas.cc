@@ -195,8 +195,8 @@ void plan_replicas(const View& view, const ObservedMember& primary, Decision& de
   }
   if (primary.ordinal.get() >= view.spec.replicas) {
     find(decision, primary, "ScaleInHeld",
-         std::format("{} is the primary and would be scaled away (replicas: {}); raise replicas again, or let another "
-                     "member take over first",
+         std::format("{} is the primary and would be scaled away (replicas: {}); raise replicas again, or delete its "
+                     "pod, and another member takes over",
                      primary.pod, view.spec.replicas));
   }
 }

@@ -646,6 +646,9 @@ TEST_F(ReconcileTest, EveryMetricTellsOfAFailover) {
   EXPECT_EQ(metric("baton_cluster_members_heard"), "0");
 
   hear_cluster_of_three();
+  make_service();
+  (*service_)["metadata"]["annotations"] = {{"mysql.baton.dev/epoch", "2"}};
+  (*service_)["spec"]["selector"] = {{"statefulset.kubernetes.io/pod-name", "shop-0"}};
   ASSERT_TRUE(reconcile().has_value());
   EXPECT_EQ(metric("baton_cluster_state", {{"state", "Healthy"}}), "1") << metrics_.text();
   EXPECT_EQ(metric("baton_cluster_state", {{"state", "PrimaryUnknown"}}), "0");

@@ -83,9 +83,9 @@ TEST(MemberStateWire, EveryFieldComesBack) {
 
 TEST(MemberStateWire, EveryFieldIsWrittenOnce) {
   const auto json = nlohmann::json::parse(to_line(full_state()));
-  EXPECT_EQ(json.size(), 28U);
-  EXPECT_EQ(json["sql"].size(), 14U);
-  EXPECT_EQ(json["sql"]["channel"].size(), 9U);
+  EXPECT_EQ(json.size(), 29U);
+  EXPECT_EQ(json["sql"].size(), 15U);
+  EXPECT_EQ(json["sql"]["channel"].size(), 10U);
   EXPECT_EQ(json["sql"]["semi_sync"].size(), 7U);
   EXPECT_EQ(json["hold"], "CrashedPrimary");
 }
