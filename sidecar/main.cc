@@ -34,7 +34,8 @@ Result<void> copy_gate(const fs::path& folder) {
   return {};
 }
 
-/// mysqld's end and what its logs hold are the last things to tell. Of another pod's mysqld that will not be waited for.
+/// mysqld's end and what its logs hold are the last things to tell. Of another pod's mysqld that will not be waited
+/// for.
 bool all_told(const MemberMachine& machine) {
   if (machine.must_test_lock()) return true;
   const auto& state = machine.state();

@@ -99,8 +99,8 @@ LogQuorum log_quorum(const View& view, Revocation revocation, const GtidSet* dea
   }
   const auto acks = static_cast<std::ptrdiff_t>(view.recorded.ack_count);
   const auto all = std::ssize(view.recorded.ackers);
-  quorum.proof_by_quorum = acks >= 1 && all >= acks && std::ssize(quorum.counted) > all - acks &&
-                           why_own_log_needed(view).empty();
+  quorum.proof_by_quorum =
+      acks >= 1 && all >= acks && std::ssize(quorum.counted) > all - acks && why_own_log_needed(view).empty();
   quorum.proof_by_dead_log = dead_log != nullptr;
   if (!quorum.proof_by_quorum && dead_log != nullptr) quorum.logs = *dead_log;
   return quorum;

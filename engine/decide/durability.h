@@ -31,8 +31,8 @@ struct LogQuorum {
 };
 
 /// Why the primary's own log is mandatory although commits wait for acks, so that only proof 2 will do: a sentence's
-/// beginning. It was shut down while it was open (mysqld tells waiting clients OK: semisync_source.cc, "Forced shutdown"),
-/// or the record says that acks were not to be relied on. Empty: it is not.
+/// beginning. It was shut down while it was open (mysqld tells waiting clients OK: semisync_source.cc, "Forced
+/// shutdown"), or the record says that acks were not to be relied on. Empty: it is not.
 [[nodiscard]] std::string why_own_log_needed(const View& view);
 
 /// Whether receivers must have been stopped by an order of the recorded epoch, and durability restored, or only could

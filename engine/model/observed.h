@@ -17,8 +17,8 @@ enum class Thread : std::uint8_t { kStopped, kConnecting, kRunning };
 
 /// How a mysqld ended that was open for writes.
 enum class OpenEnd : std::uint8_t {
-  kNone,   ///< By a signal, which tells clients nothing; or it was not open; or it was opened anew since.
-  kUntold, ///< Not known (yet).
+  kNone,    ///< By a signal, which tells clients nothing; or it was not open; or it was opened anew since.
+  kUntold,  ///< Not known (yet).
   /// By itself, in order: clients whose commits waited for acks were told OK for rows that no replica has.
   kShutDown,
 };
@@ -70,7 +70,7 @@ struct Server {
   /// The first of them that acks rest on, and without which commits may go on unacknowledged; empty: none.
   std::string ack_drift;
   bool fsyncs_relay_log = false;  ///< sync_relay_log=1: what it acknowledges is on disk.
-  bool relaxed = false;  ///< Its settings do not sync each commit: a crash of its node may take commits back.
+  bool relaxed = false;           ///< Its settings do not sync each commit: a crash of its node may take commits back.
 };
 
 /// The newest line of one incarnation's sidecar.
@@ -87,7 +87,7 @@ struct Report {
   Directory directory = Directory::kUnknown;
   Process process = Process::kUnknown;
   bool terminating = false;
-  std::string exit;          ///< "killed by signal 9", empty if it never ended.
+  std::string exit;  ///< "killed by signal 9", empty if it never ended.
   OpenEnd open_end = OpenEnd::kNone;
   /// The pod in which it was open, whose end nobody saw: on another node it may be open still. Empty: there is none.
   PodUid unseen_pod;

@@ -74,8 +74,8 @@ struct Recorded {
   Revision revision{0};
   std::vector<Identity> ackers;  ///< A
   int ack_count = 0;             ///< W; 0: semi-sync is off and the primary's own log is mandatory
-  /// Why the primary's own log is mandatory although commits wait for acks: something may have been acknowledged that no
-  /// acker has. Empty: it is not.
+  /// Why the primary's own log is mandatory although commits wait for acks: something may have been acknowledged that
+  /// no acker has. Empty: it is not.
   std::string mandatory_log;
   GtidSet floor;
   /// What the primary was last seen to have executed while it was open: acknowledged, or about to be. Older than ten

@@ -96,8 +96,8 @@ bool mind_ack_drift(const View& view, const ObservedMember& primary, Decision& d
   if (server.read_only || drifted == !view.recorded.mandatory_log.empty()) return false;
   Recorded next = view.recorded;
   if (drifted) {
-    next.mandatory_log =
-        std::format("commits may have gone on without acks: a setting of it was changed by hand ({})", server.ack_drift);
+    next.mandatory_log = std::format("commits may have gone on without acks: a setting of it was changed by hand ({})",
+                                     server.ack_drift);
     propose(decision, std::move(next), std::format("the log of {} is mandatory: {}", primary.pod, server.ack_drift));
     return true;
   }

@@ -11,8 +11,8 @@ bool has_data(const ObservedMember& member) {
          (member.report->directory == Directory::kInitialized || member.report->directory == Directory::kCloned);
 }
 
-/// Every member that is wanted, or has a volume, must have been heard before kept volumes are judged: the newest history
-/// may be on the silent one.
+/// Every member that is wanted, or has a volume, must have been heard before kept volumes are judged: the newest
+/// history may be on the silent one.
 std::string unheard(const View& view) {
   std::string names;
   for (int i = 0; i < std::max(view.spec.replicas, view.observed.volumes); ++i) {
@@ -68,14 +68,15 @@ void adopt(const View& view, Decision& decision) {
       add_order(decision, Permit{member.ordinal});
     if (server_of(member) != nullptr) continue;
     all_read = false;
-    decision.message += std::format("; {} is not up yet{}{}", member.pod, member.report->start_error.empty() ? "" : ": ",
-                                    member.report->start_error);
+    decision.message += std::format("; {} is not up yet{}{}", member.pod,
+                                    member.report->start_error.empty() ? "" : ": ", member.report->start_error);
     if (member.report->start_error.empty()) continue;
     decision.findings.push_back(
         {"MysqldDoesNotStart", member.ordinal,
-         std::format("mysqld of {} does not start, and what it holds must be known before a history is chosen. It said: "
-                     "{}",
-                     member.pod, member.report->start_error)});
+         std::format(
+             "mysqld of {} does not start, and what it holds must be known before a history is chosen. It said: "
+             "{}",
+             member.pod, member.report->start_error)});
   }
   if (!all_read) return;
   GtidSet everything;

@@ -288,8 +288,7 @@ void converge(const View& view, const Assessment& assessment, const GtidSet* dea
 
 /// Whether ackers had long enough to stop their receivers, while their logs are what is missing.
 bool stopping_is_overdue(const View& view, const PrimarySight& sight) {
-  return sight.member != nullptr && sight.member->down_since &&
-         view.now >= *sight.member->down_since + kStopPatience &&
+  return sight.member != nullptr && sight.member->down_since && view.now >= *sight.member->down_since + kStopPatience &&
          !log_quorum(view, Revocation::kDone, usable_dead_log(view, sight)).proven();
 }
 

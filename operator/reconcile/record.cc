@@ -173,8 +173,7 @@ void put_recorded(Json& status, const engine::Recorded& recorded, const api::Nam
   }
   status["epochs"] = Json::array();
   for (const engine::EndedEpoch& ended : recorded.epochs) {
-    Json json = {
-        {"epoch", ended.epoch.get()}, {"uuid", ended.uuid.get()}, {"finalSet", ended.final_set.to_string()}};
+    Json json = {{"epoch", ended.epoch.get()}, {"uuid", ended.uuid.get()}, {"finalSet", ended.final_set.to_string()}};
     if (!ended.given_up.empty()) json["givenUp"] = ended.given_up.to_string();
     status["epochs"].push_back(std::move(json));
   }

@@ -35,10 +35,11 @@ struct KeptLog {
 /// Makes names and bytes survive a loss of power; a receiver's bytes are not always synced. Errors: kRetry.
 [[nodiscard]] Result<void> sync_kept_logs(const std::filesystem::path& folder);
 
-/// Which kept relay logs may lose their second names: those that mysqld does not list any more, that have no other name,
-/// and whose transactions are all in the binary logs of the same member (the last-copy guard). `snapshot` is of an index
-/// that follows the folder; one that is not complete, and a file with a problem, allow nothing. A file that still has its
-/// first name may grow, whatever the index seems to say: mysqld deletes index files and renames others into their place.
+/// Which kept relay logs may lose their second names: those that mysqld does not list any more, that have no other
+/// name, and whose transactions are all in the binary logs of the same member (the last-copy guard). `snapshot` is of
+/// an index that follows the folder; one that is not complete, and a file with a problem, allow nothing. A file that
+/// still has its first name may grow, whatever the index seems to say: mysqld deletes index files and renames others
+/// into their place.
 [[nodiscard]] std::vector<std::filesystem::path> releasable_relay_logs(const LogSnapshot& snapshot,
                                                                        const std::filesystem::path& folder);
 

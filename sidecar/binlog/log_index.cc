@@ -128,9 +128,10 @@ struct LogIndex::Followed {
   /// How a file of `size` bytes is to be read now; nothing when it must not be.
   [[nodiscard]] std::optional<LogWalk::Step> plan(std::size_t place, const Step& step, std::uint64_t size) const {
     const bool is_newest = place + 1 == entries.size();
-    // Relay logs are not synced: a loss of power may leave holes in any of them, under headers that are whole. So all of
-    // theirs is verified, and that while mysqld lives: on the first walk after the start of this process (before which
-    // the power may have been lost), and as it grows. When mysqld dies, only what it received last is left to be read.
+    // Relay logs are not synced: a loss of power may leave holes in any of them, under headers that are whole. So all
+    // of theirs is verified, and that while mysqld lives: on the first walk after the start of this process (before
+    // which the power may have been lost), and as it grows. When mysqld dies, only what it received last is left to be
+    // read.
     const bool verifies = step.verify_all || entries[place]->is_suspect || listing.kind == LogKind::kRelay ||
                           (!step.is_alive && is_newest);
     LogWalk::Step plan{.verify = verifies ? Verify::kChecksums : Verify::kHeaders,

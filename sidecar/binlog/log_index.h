@@ -115,8 +115,8 @@ class LogIndex {
     /// While mysqld lives: how far its binary logs may be read. Empty, or of a file that is not listed: not at all in
     /// the newest; what was known of that one stays known.
     std::optional<LogPosition> published{};
-    /// While mysqld lives: what it had executed when it published that, which it has only written so far. Null: not told,
-    /// as before.
+    /// While mysqld lives: what it had executed when it published that, which it has only written so far. Null: not
+    /// told, as before.
     std::shared_ptr<const GtidSet> executed{};
     bool verify_all = false;                                         ///< Read every file with checksums.
     std::uint64_t most = std::numeric_limits<std::uint64_t>::max();  ///< Return after about so many bytes of walk.

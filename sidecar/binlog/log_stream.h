@@ -18,9 +18,9 @@ namespace baton::binlog {
 /// then from the relay logs what no binary log has. Stretches in which everything is wanted go out as they lie in the
 /// file; where something is not wanted, only headers are looked at. Not synchronised.
 ///
-/// A file that has a problem is served up to it. What that may hide of a binary log, and the reader lacks, is sent next if
-/// the relay logs have all of it. Else the stream ends there with that problem: later transactions must not overtake what
-/// is hidden.
+/// A file that has a problem is served up to it. What that may hide of a binary log, and the reader lacks, is sent next
+/// if the relay logs have all of it. Else the stream ends there with that problem: later transactions must not overtake
+/// what is hidden.
 class LogStream final : public TransactionStream {
  public:
   /// Gives what is known now; never null. Asked when everything of the last answer was served.

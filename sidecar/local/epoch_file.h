@@ -46,8 +46,9 @@ struct EpochRecord {
 
 /// The record on disk. One thread at a time.
 ///
-/// On a volume that mysqld has filled up, the record must be writable all the same: without it no order is admitted, and a
-/// log that could be read proves nothing. So a file of kBallastBytes lies beside it, and makes room for one writing.
+/// On a volume that mysqld has filled up, the record must be writable all the same: without it no order is admitted,
+/// and a log that could be read proves nothing. So a file of kBallastBytes lies beside it, and makes room for one
+/// writing.
 class EpochFile {
  public:
   static constexpr std::size_t kBallastBytes = 64 * 1024;

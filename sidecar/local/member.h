@@ -30,12 +30,14 @@ namespace baton::sidecar {
 /// Thread-safe.
 ///
 /// The epoch file is written without the lock, by a thread that does nothing else: a disk that hangs keeps nobody from
-/// seeing mysqld end, from killing it, from telling either, or from asking how it is. Who needs what he wrote to be on disk
-/// waits for that, with the lock free and not for ever. (Rejected: to let the lock be passed by who cannot wait, as
-/// kill_past_lock does. Each of those would need a way around the machine, and what it knows would be wrong meanwhile.)
+/// seeing mysqld end, from killing it, from telling either, or from asking how it is. Who needs what he wrote to be on
+/// disk waits for that, with the lock free and not for ever. (Rejected: to let the lock be passed by who cannot wait,
+/// as kill_past_lock does. Each of those would need a way around the machine, and what it knows would be wrong
+/// meanwhile.)
 class Member {
  public:
-  /// Reads the epoch file or makes the first one (or goes on trying, with each tick), looks for a running mysqld, opens the gate's socket.
+  /// Reads the epoch file or makes the first one (or goes on trying, with each tick), looks for a running mysqld, opens
+  /// the gate's socket.
   [[nodiscard]] static Result<std::unique_ptr<Member>> start(const Config& config, const Clock& clock,
                                                              const Logger& log);
   ~Member();
@@ -50,8 +52,8 @@ class Member {
   /// How long anybody waits for the epoch file to be written.
   static constexpr Duration kSaveLimit = std::chrono::seconds(4);
 
-  /// Runs `input(machine)` under the lock and does the Effects that it returns. If they want the record to be saved, waits
-  /// until it is on disk. kRetry: it could not be written, or not within kSaveLimit; the machine keeps trying.
+  /// Runs `input(machine)` under the lock and does the Effects that it returns. If they want the record to be saved,
+  /// waits until it is on disk. kRetry: it could not be written, or not within kSaveLimit; the machine keeps trying.
   Result<void> apply(const std::function<Effects(MemberMachine&)>& input);
   /// The same for an input that may refuse.
   Result<void> try_apply(const std::function<Result<Effects>(MemberMachine&)>& input);
@@ -66,8 +68,8 @@ class Member {
   /// Waits until `condition` holds; false when `limit` passed or stop was asked first.
   bool wait(const std::stop_token& stop, Duration limit, const std::function<bool(const MemberMachine&)>& condition);
 
-  /// For Fence when the lock is held by somebody who does not give it back: kills mysqld without it, if the order is not
-  /// below the highest seen. Afterwards the order is carried out as any other.
+  /// For Fence when the lock is held by somebody who does not give it back: kills mysqld without it, if the order is
+  /// not below the highest seen. Afterwards the order is carried out as any other.
   void kill_past_lock(const wire::Order& order);
 
   /// `begin_scan(scan)` is called, under the lock, when the logs of a mysqld that is down are to be read; at once if

@@ -45,14 +45,15 @@ struct SqlTicket {
 ///  - when mysqld ends while the record says open, `open` turns into the hold CrashedPrimary; since `open` was on disk
 ///    before the server was opened, that also holds for a sidecar that starts later and finds no mysqld;
 ///  - nothing is started, and no log proves anything, once the node was booted while durability was relaxed;
-///  - a member is NotRunning only with proof: the gate said so, or its process was seen to end. Of a mysqld that was open in
-///    another pod neither this pod's gate nor its process list knows: on this boot of the node its lock on the data tells
-///    (must_test_lock); elsewhere nothing does, and that is told (wire::MemberState::unseen_pod).
+///  - a member is NotRunning only with proof: the gate said so, or its process was seen to end. Of a mysqld that was
+///  open in
+///    another pod neither this pod's gate nor its process list knows: on this boot of the node its lock on the data
+///    tells (must_test_lock); elsewhere nothing does, and that is told (wire::MemberState::unseen_pod).
 class MemberMachine {
  public:
   /// For a sidecar that just started. `record` is what lies on disk, or why it cannot be trusted: then nothing is ever
-  /// started, unless the reason passes (must_read_record). It cannot be trusted either if it was relaxed on another boot
-  /// of the node than origin.boot_id.
+  /// started, unless the reason passes (must_read_record). It cannot be trusted either if it was relaxed on another
+  /// boot of the node than origin.boot_id.
   struct Origin {
     std::string member;
     std::string pod_uid;
@@ -75,9 +76,9 @@ class MemberMachine {
   [[nodiscard]] Effects on_process_ended(int pid, std::optional<int> signal, Instant now);
   /// To be taken before mysqld is asked.
   [[nodiscard]] SqlTicket ask_sql() { return {.start = starts_, .number = ++sql_asked_}; }
-  /// What mysqld answered. Two are dropped: the answer of the mysqld before this one, which says nothing about this one;
-  /// and one that was asked for before the last that was taken, or before forget_sql, since it may be from before an
-  /// order whose outcome is told by now.
+  /// What mysqld answered. Two are dropped: the answer of the mysqld before this one, which says nothing about this
+  /// one; and one that was asked for before the last that was taken, or before forget_sql, since it may be from before
+  /// an order whose outcome is told by now.
   [[nodiscard]] Effects on_sql(SqlTicket asked, wire::Sql sql, Instant now);
   /// It could not be asked. That is not death, but after two seconds what it said last is not told any more: a server
   /// that hangs must not look like one that acknowledges.
@@ -109,9 +110,9 @@ class MemberMachine {
   /// once that can be read, unless it turns out to be late. kUnsafe: the order is for another pod.
   [[nodiscard]] Result<Effects> fence_unrecorded(const wire::Order& order);
   [[nodiscard]] Effects permit(Instant now);
-  /// Whether the server may be opened at all, to be asked in the same input as mark_open. kUnsafe: it is held, has ended,
-  /// is relaxed, or its pod is being ended: then it may have been told to end in order, and would tell clients OK for
-  /// rows that no replica has. (When the pod's end comes after the mark, it is killed.)
+  /// Whether the server may be opened at all, to be asked in the same input as mark_open. kUnsafe: it is held, has
+  /// ended, is relaxed, or its pod is being ended: then it may have been told to end in order, and would tell clients
+  /// OK for rows that no replica has. (When the pod's end comes after the mark, it is killed.)
   [[nodiscard]] Result<void> may_open() const;
   /// To be on disk before the server is opened.
   [[nodiscard]] Effects mark_open(std::int64_t epoch);

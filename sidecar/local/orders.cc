@@ -126,8 +126,8 @@ Result<void> Orders::fence(const std::stop_token& stop, const wire::Order& order
   });
   if (unrecorded) {
     return fail(unrecorded->kind == ErrorKind::kRetry ? ErrorKind::kRetry : ErrorKind::kUnsafe,
-                "mysqld {}, but that its start is held cannot be written down: {}",
-                ended ? "is down" : "got SIGKILL", unrecorded->what);
+                "mysqld {}, but that its start is held cannot be written down: {}", ended ? "is down" : "got SIGKILL",
+                unrecorded->what);
   }
   if (ended) return {};
   return fail(ErrorKind::kRetry, "mysqld got SIGKILL, but its end was not seen yet");

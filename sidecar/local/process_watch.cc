@@ -122,8 +122,7 @@ std::optional<int> ending_signal(int pid) {
   return signal != 0 ? std::optional(signal) : std::nullopt;
 }
 
-ProcessWatch::ProcessWatch(OnEnd on_end)
-    : on_end_(std::move(on_end)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+ProcessWatch::ProcessWatch(OnEnd on_end) : on_end_(std::move(on_end)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 

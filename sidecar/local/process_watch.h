@@ -17,9 +17,9 @@ namespace baton::sidecar {
 [[nodiscard]] Result<std::optional<int>> find_mysqld(const std::filesystem::path& data_directory);
 
 /// Whether some process of this node keeps InnoDB's lock on this data directory, be it of another pod, which this pod's
-/// process list does not show: mysqld takes it (fcntl) on ibdata1 before it reads it, and loses it when the kernel closes
-/// its files (storage/innobase/os/os0file.cc, os_file_lock). Errors: kRetry when that cannot be told, also without an
-/// ibdata1.
+/// process list does not show: mysqld takes it (fcntl) on ibdata1 before it reads it, and loses it when the kernel
+/// closes its files (storage/innobase/os/os0file.cc, os_file_lock). Errors: kRetry when that cannot be told, also
+/// without an ibdata1.
 [[nodiscard]] Result<bool> is_data_locked(const std::filesystem::path& data_directory);
 
 /// Whether no thread of this process will ever run its own code again: each has the kernel's flag PF_EXITING
@@ -28,8 +28,9 @@ namespace baton::sidecar {
 /// buffer pool), and only then closes its sockets and lets a pidfd tell. False when /proc does not say.
 [[nodiscard]] bool is_ending(int pid);
 
-/// The signal that ends a process whose end has begun: field 52 of proc_pid_stat(5), which the kernel fills in before it
-/// gives the memory back, and shows to who may trace the process. Nothing if it ends by itself, or /proc does not say.
+/// The signal that ends a process whose end has begun: field 52 of proc_pid_stat(5), which the kernel fills in before
+/// it gives the memory back, and shows to who may trace the process. Nothing if it ends by itself, or /proc does not
+/// say.
 [[nodiscard]] std::optional<int> ending_signal(int pid);
 
 /// Sees a process end, by its threads' flags within kGlance and by pidfd at once, and can kill it without anybody's

@@ -14,9 +14,9 @@ namespace baton::sidecar {
 
 /// Asks mysqld how it is: every 500 ms while it runs, more often until it answers for the first time. What it does not
 /// answer is reported as sql_error, never as death. Also ends dump threads of strangers on a server that is open, sets
-/// super_read_only again where an order could not, and brings the mounted Secret to the server when it changes and after
-/// each start: accounts get its passwords (a kept volume may hold those of an earlier Secret; the earlier ones stay valid
-/// beside them, because mounts catch up one by one), and mysqld reads its certificate anew.
+/// super_read_only again where an order could not, and brings the mounted Secret to the server when it changes and
+/// after each start: accounts get its passwords (a kept volume may hold those of an earlier Secret; the earlier ones
+/// stay valid beside them, because mounts catch up one by one), and mysqld reads its certificate anew.
 class Reporter {
  public:
   Reporter(Member& member, ServerAdmin& admin, LogKeeper& logs, Logger log);
@@ -42,8 +42,8 @@ class Reporter {
   std::jthread tender_;
 };
 
-/// Asks once and hands the answer to the member, and with it what the logs can send. The member drops it if somebody who
-/// began to ask later was answered first. Errors: those of ServerAdmin::read_state.
+/// Asks once and hands the answer to the member, and with it what the logs can send. The member drops it if somebody
+/// who began to ask later was answered first. Errors: those of ServerAdmin::read_state.
 Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& admin, const LogKeeper& logs);
 
 }  // namespace baton::sidecar

@@ -22,7 +22,8 @@ wire::MemberState StateBoard::take(Instant now) {
   if (state.sql && now - answered_ >= kStaleAnswer) {
     state.sql.reset();
     if (state.sql_error.empty()) {
-      state.sql_error = std::format("what it said last is {} ms old, and it was not asked again", (now - answered_).count());
+      state.sql_error =
+          std::format("what it said last is {} ms old, and it was not asked again", (now - answered_).count());
     }
   }
   return state;

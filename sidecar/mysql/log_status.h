@@ -12,9 +12,9 @@
 
 namespace baton::sidecar {
 
-/// Up to where a server has written its binary log. That may not be synced yet: the position is taken under LOCK_log, which
-/// a group of commits gives back before its sync (sql/binlog.cc, raw_get_current_log and ordered_commit). What has been
-/// executed is synced.
+/// Up to where a server has written its binary log. That may not be synced yet: the position is taken under LOCK_log,
+/// which a group of commits gives back before its sync (sql/binlog.cc, raw_get_current_log and ordered_commit). What
+/// has been executed is synced.
 struct LogStatus {
   std::string file;  ///< Without folder.
   std::uint64_t position = 0;

@@ -185,8 +185,8 @@ Result<void> ServerAdmin::ensure_replication_account(const std::stop_token& stop
   TRY(binlogged, may_be_binlogged(sql));
   return change_accounts(sql, binlogged, [&] -> Result<void> {
     const std::string name = account(replication_account(uuid));
-    TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {}", name,
-                                 identified_by(passwords.replication, "REQUIRE SSL"))));
+    TRY_VOID(sql.run(
+        std::format("CREATE USER IF NOT EXISTS {} {}", name, identified_by(passwords.replication, "REQUIRE SSL"))));
     TRY_VOID(sql.run(std::format("GRANT REPLICATION SLAVE ON *.* TO {}", name)));
     TRY_VOID(sql.run(std::format(
         R"(ALTER USER {} ACCOUNT UNLOCK ATTRIBUTE '{{"baton":"replication","baton_uuid":"{}"}}')", name, uuid)));
@@ -216,8 +216,7 @@ Result<void> ServerAdmin::ensure_application_account(const std::stop_token& stop
     const std::string name = account(user);
     // It keeps no lock of accounts: when it has got its acks, those of the next statements are as good as there.
     TRY_VOID(sql.run(std::format("CREATE DATABASE IF NOT EXISTS {}", sql_name(database))));
-    TRY_VOID(sql.run(
-        std::format("CREATE USER IF NOT EXISTS {} {}", name, identified_by(passwords.application, ""))));
+    TRY_VOID(sql.run(std::format("CREATE USER IF NOT EXISTS {} {}", name, identified_by(passwords.application, ""))));
     TRY_VOID(sql.run(std::format("GRANT ALL ON {}.* TO {}", pattern, name)));
     TRY_VOID(sql.run(std::format(R"(ALTER USER {} ATTRIBUTE '{{"baton":"application"}}')", name)));
     return {};

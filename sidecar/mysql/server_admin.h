@@ -93,8 +93,8 @@ class ServerAdmin {
   // ---- accounts. super_read_only is off for their time and then as before; read_only stays. If it cannot be set again
   // within 5 s (somebody holds a lock, a commit waits for an ack), that is the call's failure, and close_again's work.
 
-  /// SET GLOBAL super_read_only=ON, if a call above had to leave it off and nobody has opened the server since. Waits 1 s
-  /// at most for the lock that this takes. For who looks after the server, every now and then.
+  /// SET GLOBAL super_read_only=ON, if a call above had to leave it off and nobody has opened the server since. Waits 1
+  /// s at most for the lock that this takes. For who looks after the server, every now and then.
   [[nodiscard]] Result<void> close_again(const std::stop_token& stop);
 
   /// CREATE USER baton_clone@'%' … REQUIRE SSL ACCOUNT LOCK; GRANT BACKUP_ADMIN. Nothing if it is there. Binlogged if

@@ -16,10 +16,9 @@ constexpr unsigned kUnknownSystemVariable = 1193;
 constexpr unsigned kNoSuchThread = 1094;
 
 /// Variables that are read beside the pinned ones.
-constexpr auto kVariables =
-    std::to_array<std::string_view>({"version", "read_only", "super_read_only", "rpl_semi_sync_source_enabled",
-                                     "rpl_semi_sync_source_wait_for_replica_count", "rpl_semi_sync_replica_enabled",
-                                     "sync_relay_log"});
+constexpr auto kVariables = std::to_array<std::string_view>(
+    {"version", "read_only", "super_read_only", "rpl_semi_sync_source_enabled",
+     "rpl_semi_sync_source_wait_for_replica_count", "rpl_semi_sync_replica_enabled", "sync_relay_log"});
 
 /// Values by name; a variable that the server does not have is not there.
 using Variables = std::map<std::string, std::optional<std::string>, std::less<>>;

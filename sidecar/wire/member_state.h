@@ -143,8 +143,8 @@ struct MemberState {
   /// It was open for writes when it ended, was not opened since, and was not ended by a signal as far as is known: a
   /// mysqld that shuts down in order tells clients that wait for acks OK for rows that no replica has.
   bool suspect_end = false;
-  /// Uid of the pod in which it was open for writes, whose end nobody saw: it was on another node, or on another boot of
-  /// this one, and its mysqld may live on elsewhere. Empty: it was seen, or the directory was opened anew since.
+  /// Uid of the pod in which it was open for writes, whose end nobody saw: it was on another node, or on another boot
+  /// of this one, and its mysqld may live on elsewhere. Empty: it was seen, or the directory was opened anew since.
   std::string unseen_pod;
   /// Ends that nobody ordered since mysqld last answered for 30 s on end.
   std::int64_t unordered_ends = 0;

@@ -180,7 +180,8 @@ TEST_F(LogIndexTest, OfALivingServerOnlyWhatItHasExecutedIsTold) {
   EXPECT_FALSE(got.error) << got.error->what;
   const std::uint64_t one = writer.ends()[0].first;
   const std::uint64_t two = writer.ends()[1].first;
-  EXPECT_EQ(got.bytes(), writer.bytes().substr(writer.head_end(), one - writer.head_end()) + writer.bytes().substr(two));
+  EXPECT_EQ(got.bytes(),
+            writer.bytes().substr(writer.head_end(), one - writer.head_end()) + writer.bytes().substr(two));
   EXPECT_EQ(read(index, step(":1")), first) << "the same again is no news";
   EXPECT_EQ(read(index, step(":1-2"))->available, set_of(kUuid + ":1-3"));
   EXPECT_EQ(read(index, {.is_alive = true})->executed, set_of(kUuid + ":1-2")) << "as it was told last";

@@ -184,8 +184,7 @@ TEST_F(ProofTest, AStreamTakesWhatADamagedBinlogHidesFromTheRelayLogsInItsPlace)
     return bytes;
   };
   const std::string readable = all_of(logs_[1]).substr(0, logs_[1].ends()[0].first - logs_[1].head_end());
-  const std::string in_order =
-      all_of(logs_[0]) + readable + all_of(relays[0]) + all_of(logs_[2]) + all_of(relays[1]);
+  const std::string in_order = all_of(logs_[0]) + readable + all_of(relays[0]) + all_of(logs_[2]) + all_of(relays[1]);
   LogStream wanted(snapshot_, set_of(kUuid + ":1-11"));
   const auto got = test::drain(wanted);
   EXPECT_FALSE(got.error) << got.error->what;

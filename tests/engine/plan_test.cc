@@ -371,8 +371,10 @@ TEST(Failover, TheChoiceIsRecordedWithItsTargetTheEndedEpochAndWhatIsGivenUp) {
   EXPECT_EQ(next.current_primary, (engine::PrimaryRef{Ordinal{1}, uuid_of(1)}));
   EXPECT_EQ(next.floor, target);
   EXPECT_EQ(next.watermark, target);
-  EXPECT_EQ(next.epochs, (std::vector{engine::EndedEpoch{
-                             .epoch = Epoch{1}, .uuid = uuid_of(0), .final_set = gtids(0, 10), .given_up = gtids(0, 12).minus(gtids(0, 10))}}));
+  EXPECT_EQ(next.epochs, (std::vector{engine::EndedEpoch{.epoch = Epoch{1},
+                                                         .uuid = uuid_of(0),
+                                                         .final_set = gtids(0, 10),
+                                                         .given_up = gtids(0, 12).minus(gtids(0, 10))}}));
   EXPECT_EQ(next.failover->given_up, gtids(0, 12).minus(gtids(0, 10)));
 }
 

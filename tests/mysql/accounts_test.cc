@@ -121,9 +121,8 @@ TEST_F(AccountsTest, ADoorThatCouldNotBeClosedIsShownAndClosedLater) {
   ASSERT_TRUE(backup && writer);
   // The account statement waits for it, with the door open.
   ASSERT_OK(backup->run({"LOCK INSTANCE FOR BACKUP"}));
-  auto order = std::async(std::launch::async, [&] {
-    return one.admin->ensure_replication_account(never_, kReplicaUuid, passwords_);
-  });
+  auto order = std::async(std::launch::async,
+                          [&] { return one.admin->ensure_replication_account(never_, kReplicaUuid, passwords_); });
   ASSERT_TRUE(eventually([&] { return value(one, "SELECT @@super_read_only") == "0"; }));
   constexpr const char* kDrift = "super_read_only is OFF, not ON";
   EXPECT_FALSE(std::ranges::contains(state(one).drift, kDrift)) << "it is meant to be";

@@ -85,8 +85,9 @@ TEST(Pinned, RefusalsSayWhy) {
   EXPECT_EQ(why_refused("sync-binlog", "0"),
             "sync-binlog must be 1: a committed transaction must survive a power loss");
   EXPECT_EQ(why_refused("server_id", "7"), "server_id cannot be set: each data directory has its own, given by Baton");
-  EXPECT_EQ(why_refused("innodb_flush_method", "nosync"),
-            "innodb_flush_method must be one of fsync,O_DSYNC,O_DIRECT,O_DIRECT_NO_FSYNC: tables must survive a power loss");
+  EXPECT_EQ(
+      why_refused("innodb_flush_method", "nosync"),
+      "innodb_flush_method must be one of fsync,O_DSYNC,O_DIRECT,O_DIRECT_NO_FSYNC: tables must survive a power loss");
   const auto text = render_my_cnf({{"sync-binlog", "0"}, {"port", "1"}}, kFiles);
   ASSERT_FALSE(text);
   EXPECT_EQ(text.error().kind, ErrorKind::kTerminal);

@@ -41,12 +41,12 @@ TEST_F(StateTest, NamesEachDrift) {
   EXPECT_TRUE(now.fsyncs_relay_log) << "no drift: it is a choice of the spec";
   EXPECT_EQ(now.relaxed,
             (std::vector<std::string>{"sync_binlog is 0, not 1", "innodb_flush_log_at_trx_commit is 2, not 1"}));
-  EXPECT_EQ(now.drift, (std::vector<std::string>{"binlog_error_action is IGNORE_ERROR, not ABORT_SERVER",
-                                                 "innodb_doublewrite is DETECT_ONLY, not ON",
-                                                 "rpl_semi_sync_source_wait_point is AFTER_COMMIT, not AFTER_SYNC",
-                                                 "rpl_semi_sync_source_timeout is 10000, not 1000000000000000",
-                                                 "rpl_semi_sync_source_wait_no_replica is OFF, not ON",
-                                                 "local_infile is ON, not OFF"}));
+  EXPECT_EQ(now.drift,
+            (std::vector<std::string>{
+                "binlog_error_action is IGNORE_ERROR, not ABORT_SERVER", "innodb_doublewrite is DETECT_ONLY, not ON",
+                "rpl_semi_sync_source_wait_point is AFTER_COMMIT, not AFTER_SYNC",
+                "rpl_semi_sync_source_timeout is 10000, not 1000000000000000",
+                "rpl_semi_sync_source_wait_no_replica is OFF, not ON", "local_infile is ON, not OFF"}));
   run(member(0), "SET GLOBAL super_read_only=OFF");
   run(member(0), "UNINSTALL PLUGIN rpl_semi_sync_source");
   const auto without = state(member(0));

@@ -132,9 +132,8 @@ TEST_F(MemberTest, ADiskThatHangsHidesNeitherAnEndNorAFence) {
   EXPECT_EQ(member_->state().process, Process::kNotRunning) << "on the stream too";
   EXPECT_FALSE(member_->look([](const MemberMachine& machine) { return machine.saved(); }));
   disk.mend();
-  EXPECT_TRUE(told([this](const MemberMachine& machine) {
-    return machine.saved() || !machine.state().start_error.empty();
-  }));
+  EXPECT_TRUE(
+      told([this](const MemberMachine& machine) { return machine.saved() || !machine.state().start_error.empty(); }));
   member_->tick();
   EXPECT_TRUE(told([](const MemberMachine& machine) { return machine.saved(); }));
   EXPECT_EQ(EpochFile(config_.state_directory()).load()->hold, wire::Hold::kFenced);

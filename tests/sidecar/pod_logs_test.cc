@@ -423,8 +423,8 @@ TEST_F(PodLogs, AnApplierBehindTheEndOfItsRelayLogBeginsAnew) {
     ASSERT_TRUE(replica.wait_state([](const auto& s) { return is_running(s) && s.sql; }));
     if (!is_gone) {
       ASSERT_TRUE(replica.sql().run({"START REPLICA IO_THREAD"}));
-      ASSERT_TRUE(replica.wait_state(
-          [](const auto& s) { return s.sql && s.sql->channel.receiver == wire::Thread::kRunning; }));
+      ASSERT_TRUE(
+          replica.wait_state([](const auto& s) { return s.sql && s.sql->channel.receiver == wire::Thread::kRunning; }));
       const auto refused = give_while_nothing_can_be_kept(replica, primary_as_source());
       EXPECT_EQ(refused->error_kind, "Retry") << "a relay log that is there would lose its only name";
       EXPECT_EQ(refused->state.sql->channel.source_host, "127.0.0.1");

@@ -266,7 +266,8 @@ TEST(PodTest, APrimaryWhoseRecordCannotBeTrustedCanBeFenced) {
   pod.kill_sidecar();
   std::ofstream(pod.folder() / "volume" / "baton" / "epoch.json") << "{";
   pod.start_sidecar();
-  ASSERT_TRUE(pod.wait_state([](const auto& s) { return is_running(s) && s.start_error.contains("cannot be trusted"); }));
+  ASSERT_TRUE(
+      pod.wait_state([](const auto& s) { return is_running(s) && s.start_error.contains("cannot be trusted"); }));
   EXPECT_EQ(refusal(pod, wire::Permit{}), "Corrupt");
   const auto fenced = pod.give(wire::Fence{});
   ASSERT_TRUE(fenced) << fenced.error().what;
