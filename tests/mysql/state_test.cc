@@ -85,7 +85,7 @@ TEST_F(StateTest, RowsOfATransactionThatIsBeingAppliedAreProgress) {
   ASSERT_TRUE(eventually([&] { return executed(replica).contains(executed(primary)); }));
   EXPECT_EQ(state(replica).channel.rows_in_progress, 0);
   run(replica, "BEGIN");
-  ASSERT_TRUE(replica.server->query("SELECT * FROM app_db.t WHERE id=1000 FOR UPDATE"));
+  ASSERT_TRUE(replica.server->query("SELECT * FROM app_db.t WHERE id=1000 FOR SHARE"));
   for (const char* statement : {"BEGIN", "INSERT INTO app_db.t (note) VALUES ('a'), ('b'), ('c')",
                                 "UPDATE app_db.t SET note='waits' WHERE id=1000", "COMMIT"}) {
     run(primary, statement);

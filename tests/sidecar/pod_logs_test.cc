@@ -180,9 +180,12 @@ TEST_F(PodLogs, ADeadPrimarysTailIsSentAsOffered) {
   EXPECT_EQ(refused->state.sql->channel.receiver, wire::Thread::kStopped);
   fetch(replica, primary_);
   EXPECT_TRUE(replica.wait_state([](const auto& s) { return s.sql->channel.receiver == wire::Thread::kRunning; }));
-  const auto metrics = primary_.get_plain("/metrics")->body;
-  EXPECT_TRUE(metrics.contains("baton_log_receivers{member=\"shop-0\"} 1")) << metrics;
-  EXPECT_TRUE(metrics.contains("baton_log_sent_transactions_total{member=\"shop-0\"} 3")) << metrics;
+  // The replica says that it is connected before its request for a dump has arrived.
+  const auto tells = [&](const std::string& series) {
+    return primary_.wait_state([&](const auto&) { return primary_.get_plain("/metrics")->body.contains(series); });
+  };
+  EXPECT_TRUE(tells("baton_log_receivers{member=\"shop-0\"} 1"));
+  EXPECT_TRUE(tells("baton_log_sent_transactions_total{member=\"shop-0\"} 3"));
   EXPECT_EQ(primary_.must(wire::OfferLogs{}).offered_to, "");
   wait_receiver_error(replica, "Access denied");
 
