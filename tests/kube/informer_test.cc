@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -87,6 +90,44 @@ class FakePods final : public HttpPort {
   bool broken_ = false;  ///< How the last watch ended.
 };
 
+enum class Trouble : std::uint8_t { kListsRefused, kWatchesRefused, kWatchesEndAtOnce, kHistoryAlwaysGone };
+
+/// An API server in trouble, which answers each request at once.
+class TroubledServer final : public HttpPort {
+ public:
+  explicit TroubledServer(Trouble trouble) : trouble_(trouble) {}
+
+  Result<HttpResponse> send(const Context&, HttpRequest) override {
+    if (trouble_ == Trouble::kListsRefused) {
+      count();
+      return HttpResponse{.status = 503, .body = "{}"};
+    }
+    return HttpResponse{.body = R"({"metadata": {"resourceVersion": "1"}, "items": []})"};
+  }
+  Result<void> stream_lines(const Context&, HttpRequest, std::function<bool(std::string_view)>) override {
+    count();
+    if (trouble_ == Trouble::kWatchesRefused) return fail(ErrorKind::kRetry, "no connection");
+    if (trouble_ == Trouble::kHistoryAlwaysGone) return fail(kind_of_status(410), "too old resource version");
+    return {};
+  }
+  bool wait_for_requests(int count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kBound, [&] { return requests_ >= count; });
+  }
+
+ private:
+  void count() {
+    const std::scoped_lock lock(mutex_);
+    ++requests_;
+    changed_.notify_all();
+  }
+
+  const Trouble trouble_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int requests_ = 0;
+};
+
 class InformerTest : public ::testing::Test {
  protected:
   const SystemClock clock_;
@@ -112,6 +153,27 @@ TEST_F(InformerTest, ABookmarkKeepsTheVersionOfAQuietWatchYoung) {
   server_.pass_time();
   ASSERT_TRUE(server_.wait_for_watches(2));
   EXPECT_EQ(server_.lists(), 1) << "nothing was missed";
+}
+
+/// Six requests have five waits between them, each of at least half of what it is before chance shortens it. A loaded
+/// machine only makes them longer.
+TEST(InformerBackoff, AServerInTroubleIsAskedLessAndLessOften) {
+  constexpr std::array kTroubles = {Trouble::kListsRefused, Trouble::kWatchesRefused, Trouble::kWatchesEndAtOnce,
+                                    Trouble::kHistoryAlwaysGone};
+  constexpr auto kLeast = milliseconds((20 + 40 + 80 + 160 + 320) / 2);
+  for (const Trouble trouble : kTroubles) {
+    SCOPED_TRACE(static_cast<int>(trouble));
+    TroubledServer server(trouble);
+    KubeClient client(server, server);
+    const SystemClock clock;
+    const auto begun = std::chrono::steady_clock::now();
+    const Informer informer(client, clock, Logger(),
+                            {.type = kPods, .backoff_first = milliseconds(20), .backoff_limit = seconds(10)},
+                            [](const Change&) {});
+    ASSERT_TRUE(server.wait_for_requests(6)) << "but it is asked again and again";
+    EXPECT_GE(std::chrono::steady_clock::now() - begun, kLeast);
+    EXPECT_EQ(informer.synced(), trouble != Trouble::kListsRefused);
+  }
 }
 
 }  // namespace
