@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <set>
+#include <sstream>
 
 #include "tests/operator/manual_clock.h"
 
@@ -14,6 +17,9 @@ using std::chrono::seconds;
 
 const ClusterKey kShop{"default", "shop"};
 constexpr const char* kUuid0 = "00000000-0000-0000-0000-000000000000";
+
+std::string uuid_of(int ordinal) { return std::string(kUuid0).replace(0, 1, std::to_string(ordinal)); }
+std::string pod_uid_of(int ordinal) { return std::format("pod-{}", ordinal); }
 
 Object cluster_object(const std::string& version, Json status = Json::object()) {
   return {{"apiVersion", "mysql.baton.dev/v1alpha1"},
@@ -130,12 +136,17 @@ class ReconcileTest : public ::testing::Test {
   ReconcileTest() {
     server_.stored = cluster_object("100");
     cached_ = server_.stored;
-    pod_ = {{"metadata",
-             {{"name", "shop-0"},
-              {"namespace", "default"},
-              {"uid", "pod-uid"},
-              {"labels", {{"mysql.baton.dev/cluster", "shop"}}}}},
-            {"status", {{"phase", "Running"}, {"podIP", "10.0.0.1"}}}};
+    put_pod(0);
+  }
+
+  void put_pod(int ordinal) {
+    const std::string name = std::format("shop-{}", ordinal);
+    pods_[name] = {{"metadata",
+                    {{"name", name},
+                     {"namespace", "default"},
+                     {"uid", pod_uid_of(ordinal)},
+                     {"labels", {{"mysql.baton.dev/cluster", "shop"}}}}},
+                   {"status", {{"phase", "Running"}, {"podIP", std::format("10.0.0.{}", ordinal + 1)}}}};
   }
 
   Result<kube::Outcome> reconcile() {
@@ -161,14 +172,95 @@ class ReconcileTest : public ::testing::Test {
   }
 
   /// The sidecar of shop-0 says that its directory is empty, or what `change` makes of that.
-  void hear_empty_member(const std::function<void(wire::MemberState&)>& change = {}) {
-    wire::MemberState state{.member = "shop-0", .pod_uid = "pod-uid", .boot_id = "boot", .sidecar_id = "a"};
+  void hear_empty_member(const std::function<void(wire::MemberState&)>& change = {}) { hear(0, change); }
+  void hear(int ordinal, const std::function<void(wire::MemberState&)>& change) {
+    wire::MemberState state{.member = std::format("shop-{}", ordinal),
+                            .pod_uid = pod_uid_of(ordinal),
+                            .boot_id = "boot",
+                            .sidecar_id = "a"};
     state.sequence = ++sequence_;
-    state.uuid = kUuid0;
+    state.uuid = uuid_of(ordinal);
     state.directory = wire::Directory::kEmpty;
     state.process = wire::Process::kNotRunning;
     if (change) change(state);
     ASSERT_TRUE(book_.hear(kShop, state, clock_.now()).has_value());
+  }
+
+  /// shop-0 is the primary in epoch 2, and shop-1 and shop-2 acknowledge what it commits.
+  void put_cluster_of_three() {
+    server_.stored["spec"]["replicas"] = 3;
+    engine::Recorded recorded = lost_acker_record();
+    recorded.ackers.clear();
+    for (int i = 1; i <= 2; ++i) {
+      put_pod(i);
+      recorded.ackers.push_back({Ordinal(i), ServerUuid(uuid_of(i)), PodUid(pod_uid_of(i)), BootId("boot")});
+    }
+    put_record(recorded);
+  }
+  /// They all run, and hold the same.
+  void hear_cluster_of_three() {
+    const auto runs = [](wire::MemberState& state) {
+      state.epoch = 2;
+      state.directory = wire::Directory::kCloned;
+      state.process = wire::Process::kRunning;
+      state.sql = wire::Sql{.version = "9.7.4", .gtid_executed = std::string(kUuid0) + ":1-5"};
+    };
+    hear(0, [&](wire::MemberState& state) {
+      runs(state);
+      state.opened_epoch = 2;
+      state.sql->read_only = state.sql->super_read_only = false;
+      state.sql->semi_sync = {.source_enabled = true, .wait_for_count = 1, .clients = 2};
+      state.sql->replication_accounts = {{uuid_of(1), false}, {uuid_of(2), false}};
+    });
+    for (int i = 1; i <= 2; ++i) {
+      hear(i, [&](wire::MemberState& state) {
+        runs(state);
+        state.sql->semi_sync = {.replica_enabled = true, .replica_active = true};
+        state.sql->channel.source_host = "10.0.0.1";
+        state.sql->channel.receiver = state.sql->channel.applier = wire::Thread::kRunning;
+      });
+    }
+  }
+  void hear_killed_primary() {
+    hear(0, [](wire::MemberState& state) {
+      state.epoch = state.opened_epoch = 2;
+      state.directory = wire::Directory::kCloned;
+      state.hold = wire::Hold::kCrashedPrimary;
+      state.last_exit = wire::Exit{.signal = 9};
+    });
+  }
+
+  /// What Prometheus reads of a series of this cluster; empty if there is none.
+  std::string metric(const std::string& name, std::map<std::string, std::string> labels = {}) {
+    labels.insert({{"namespace", "default"}, {"cluster", "shop"}});
+    std::string series;
+    for (const auto& [label, value] : labels) {
+      series += std::format("{}{}=\"{}\"", series.empty() ? "" : ",", label, value);
+    }
+    return value_of(std::format("{}{{{}}} ", name, series));
+  }
+  /// Behind the line's beginning.
+  std::string value_of(const std::string& series) {
+    families_read_.insert(series.substr(0, series.find_first_of("{ ")));
+    std::istringstream text(metrics_.text());
+    for (std::string line; std::getline(text, line);) {
+      if (line.starts_with(series)) return line.substr(series.size());
+    }
+    return {};
+  }
+  /// Families that Prometheus is given and no test of this fixture has read.
+  std::vector<std::string> families_unread() {
+    constexpr std::string_view kType = "# TYPE ";
+    std::vector<std::string> unread;
+    std::istringstream text(metrics_.text());
+    for (std::string line; std::getline(text, line);) {
+      if (!line.starts_with(kType)) continue;
+      const std::string family = line.substr(kType.size(), line.find(' ', kType.size()) - kType.size());
+      // A histogram's series bear its name and more.
+      const auto is_of_it = [&](const std::string& name) { return name.starts_with(family); };
+      if (std::ranges::none_of(families_read_, is_of_it)) unread.push_back(family);
+    }
+    return unread;
   }
 
   static Lookup lookup(const std::optional<Object>& object) {
@@ -181,7 +273,7 @@ class ReconcileTest : public ::testing::Test {
   test::ManualClock clock_;
   FakeServer server_;
   std::optional<Object> cached_;
-  std::optional<Object> pod_;
+  std::map<std::string, Object> pods_;
   std::optional<Object> service_;
   FakeLease lease_;
   FakeLinks links_;
@@ -193,9 +285,13 @@ class ReconcileTest : public ::testing::Test {
   Timelines timelines_;
   Metrics metrics_{book_, clock_};
   std::int64_t sequence_ = 0;
+  std::set<std::string> families_read_;
   Json status_;
   Reconciler reconciler_{{.clusters = lookup(cached_),
-                          .pods = lookup(pod_),
+                          .pods = [this](const kube::ObjectKey& key) -> kube::ObjectPtr {
+                            const auto pod = pods_.find(key.name);
+                            return pod == pods_.end() ? nullptr : std::make_shared<const Json>(pod->second);
+                          },
                           .services = lookup(service_),
                           .book = book_,
                           .ended = ended_,
@@ -409,28 +505,64 @@ TEST_F(ReconcileTest, ADeletedClusterIsLetGo) {
   ASSERT_TRUE(reconcile().has_value());
   EXPECT_FALSE(objects_.finalizer);
   EXPECT_TRUE(links_.wanted.empty());
+  EXPECT_TRUE(metrics_.text().contains("cluster=\"shop\""));
   cached_.reset();
   ASSERT_TRUE(reconcile().has_value());
   EXPECT_TRUE(steps_.forgotten);
   EXPECT_FALSE(metrics_.text().contains("cluster=\"shop\""));
 }
 
+TEST_F(ReconcileTest, EveryMetricTellsOfAFailover) {
+  put_cluster_of_three();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(metric("baton_cluster_state", {{"state", "PrimaryUnknown"}}), "1") << "nobody was heard yet";
+  EXPECT_EQ(metric("baton_cluster_failover_ready"), "0");
+  EXPECT_EQ(metric("baton_cluster_members_heard"), "0");
+
+  hear_cluster_of_three();
+  ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(metric("baton_cluster_state", {{"state", "Healthy"}}), "1") << metrics_.text();
+  EXPECT_EQ(metric("baton_cluster_state", {{"state", "PrimaryUnknown"}}), "0");
+  EXPECT_EQ(metric("baton_cluster_failover_ready"), "1");
+  EXPECT_EQ(metric("baton_cluster_members_heard"), "3");
+  EXPECT_EQ(metric("baton_cluster_members_wanted"), "3");
+  EXPECT_EQ(metric("baton_cluster_ackers"), "2");
+  EXPECT_EQ(metric("baton_cluster_ack_count"), "1");
+  EXPECT_EQ(metric("baton_cluster_epoch"), "2");
+  EXPECT_EQ(metric("baton_failovers_total"), "0");
+  EXPECT_EQ(metric("baton_reconcile_seconds_count"), "2");
+
+  clock_.advance(std::chrono::milliseconds(1500));
+  hear_killed_primary();
+  for (int look = 0; look < 2; ++look) ASSERT_TRUE(reconcile().has_value());
+  EXPECT_EQ(metric("baton_cluster_state", {{"state", "FailingOver"}}), "1") << metrics_.text();
+  EXPECT_EQ(metric("baton_cluster_state", {{"state", "Healthy"}}), "0");
+  EXPECT_EQ(metric("baton_failovers_total"), "1") << "one, however often it is looked at";
+  EXPECT_EQ(metric("baton_cluster_epoch"), "3");
+  EXPECT_EQ(metric("baton_member_seconds_since_heard", {{"member", "shop-0"}}), "0");
+  EXPECT_EQ(metric("baton_member_seconds_since_heard", {{"member", "shop-1"}}), "1.5");
+
+  Reactor reactor({book_, timelines_, events_, metrics_, clock_, Logger(), [](const ClusterKey&, Duration) {}});
+  const auto ends = [&](const engine::Step& step, Result<void> result) {
+    reactor.finished({.key = kShop, .step = step, .cluster = "shop", .result = std::move(result), .state = {}});
+  };
+  ends(engine::StopReceiver{Ordinal(1)}, {});
+  ends(engine::StopReceiver{Ordinal(2)}, fail(ErrorKind::kRetry, "no answer"));
+  ends(engine::StopReceiver{Ordinal(2)}, {});
+  EXPECT_EQ(metric("baton_steps_total", {{"step", "StopReceiver"}, {"result", "ok"}}), "2");
+  EXPECT_EQ(metric("baton_steps_total", {{"step", "StopReceiver"}, {"result", "failed"}}), "1");
+  EXPECT_EQ(metric("baton_steps_total", {{"step", "Open"}, {"result", "ok"}}), "0");
+
+  EXPECT_EQ(value_of("baton_leader "), "0");
+  metrics_.leading(true);
+  EXPECT_EQ(value_of("baton_leader "), "1");
+  EXPECT_EQ(families_unread(), std::vector<std::string>{}) << "this test is to read them all";
+}
+
 TEST(ResourceVersions, AreComparedAsNumbers) {
   EXPECT_TRUE(not_older("100", "99"));
   EXPECT_TRUE(not_older("100", "100"));
   EXPECT_FALSE(not_older("99", "100"));
-}
-
-TEST(PodFacts, ThePodHasEndedOnlyWhenEveryContainerHas) {
-  Json pod = Json::parse(R"({"metadata": {"name": "shop-0", "deletionTimestamp": "t"},
-    "status": {"initContainerStatuses": [{"name": "sidecar", "state": {"running": {}}}],
-               "containerStatuses": [{"name": "mysqld", "state": {"terminated": {"exitCode": 137}}}]}})");
-  EXPECT_FALSE(all_containers_ended(pod));
-  pod["status"]["initContainerStatuses"][0]["state"] = {{"terminated", {{"exitCode", 0}}}};
-  EXPECT_TRUE(all_containers_ended(pod));
-  pod["metadata"].erase("deletionTimestamp");
-  EXPECT_FALSE(all_containers_ended(pod));
-  EXPECT_FALSE(all_containers_ended(Json::parse(R"({"metadata": {"deletionTimestamp": "t"}, "status": {}})")));
 }
 
 }  // namespace
