@@ -16,6 +16,8 @@ const std::string kClaims = "/api/v1/namespaces/default/persistentvolumeclaims/"
 const std::string kSecrets = "/api/v1/namespaces/default/secrets";
 const std::string kPrimaryService = "/api/v1/namespaces/default/services/shop-primary";
 const std::string kStatefulSet = "/apis/apps/v1/namespaces/default/statefulsets/shop";
+const std::string kConfigMap = "/api/v1/namespaces/default/configmaps/shop-mysql";
+const std::string kDisruptionBudget = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/shop";
 
 class Events final : public EventPort {
  public:
@@ -124,6 +126,31 @@ TEST_F(ApplyTest, WhatSomebodyChangedIsPutBackAtOnce) {
   server_.write(kStatefulSet, {{"status", {{"readyReplicas", 1}}}});
   EXPECT_TRUE(bring().empty());
   EXPECT_TRUE(server_.asked.empty()) << "nothing changed but a status: " << server_.asked.front();
+}
+
+TEST_F(ApplyTest, WhatIsNotWatchedIsPutBackInTime) {
+  EXPECT_TRUE(bring().empty());
+  const Object config = server_.objects.at(kConfigMap)["data"];
+  const Object budget = server_.objects.at(kDisruptionBudget)["spec"];
+  ASSERT_FALSE(config.empty());
+  ASSERT_EQ(budget["maxUnavailable"], 1);
+  const auto put_back_in_time = [&] {
+    server_.asked.clear();
+    clock_.advance(Applier::kRepeat - seconds(1));
+    EXPECT_TRUE(bring().empty());
+    EXPECT_TRUE(server_.asked.empty()) << "not with each look: " << server_.asked.front();
+    clock_.advance(seconds(1));
+    EXPECT_TRUE(bring().empty());
+    ASSERT_TRUE(server_.objects.contains(kConfigMap) && server_.objects.contains(kDisruptionBudget));
+    EXPECT_EQ(server_.objects.at(kConfigMap)["data"], config);
+    EXPECT_EQ(server_.objects.at(kDisruptionBudget)["spec"], budget);
+  };
+  server_.write(kConfigMap, {{"data", {{"my.cnf", "[mysqld]\nskip_log_bin"}}}});
+  server_.write(kDisruptionBudget, {{"spec", {{"maxUnavailable", 3}}}});
+  put_back_in_time();
+  server_.objects.erase(kConfigMap);
+  server_.objects.erase(kDisruptionBudget);
+  put_back_in_time();
 }
 
 TEST_F(ApplyTest, TheFinalizersOfOthersAreKept) {
