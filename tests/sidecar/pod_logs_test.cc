@@ -318,6 +318,43 @@ TEST_F(PodLogs, DamageIsToldWhereItHidesSomething) {
       << primary_.state().logs_error;
 }
 
+/// Binary logs are kept while they may still be wanted: not from an open primary, but while it offers them.
+TEST_F(PodLogs, BinaryLogsThatArePurgedDuringAnOfferAreStillSent) {
+  Pod replica("shop-1");
+  ASSERT_NO_FATAL_FAILURE(join(replica));
+  replica.must(wire::StopReceiver{});
+  const GtidSet before = executed(primary_);
+  ASSERT_TRUE(primary_.sql().run({"INSERT INTO app.t VALUES (1, 'one')", "INSERT INTO app.t VALUES (2, 'two')"}));
+  const GtidSet all = executed(primary_);
+  const GtidSet fresh = all.minus(before);
+  const auto data = primary_.folder() / "volume" / "data";
+  const auto kept = [&] {
+    std::error_code none;
+    return std::distance(
+        std::filesystem::directory_iterator(primary_.folder() / "volume" / "baton" / "kept" / "binlog", none), {});
+  };
+  const auto sends = [](const GtidSet& set) {
+    return [set](const MemberState& state) { return set_of(state.servable).contains(set); };
+  };
+  ASSERT_TRUE(primary_.wait_state([&](const auto& s) { return kept() == 0 && sends(fresh)(s); })) << kept();
+
+  primary_.must(wire::OfferLogs{.replica = replica.state().uuid, .set = all.to_string()});
+  ASSERT_TRUE(primary_.wait_state([&](const auto&) { return kept() > 0; }));
+  ASSERT_TRUE(primary_.sql().run({"FLUSH BINARY LOGS", "PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 SECOND",
+                                  "INSERT INTO app.t VALUES (3, 'x')"}));
+  ASSERT_EQ(binlog::read_index(data / "binlog.index", data).value().size(), 1U);
+  // The row that was written last is seen by a look that was after the purge.
+  ASSERT_TRUE(primary_.wait_state(sends(executed(primary_).minus(all))));
+  EXPECT_TRUE(sends(fresh)(primary_.state())) << primary_.state().servable;
+  EXPECT_GT(kept(), 0);
+  fetch(replica, primary_);
+  wait_executed(replica, all);
+  EXPECT_EQ(rows(replica).substr(0, 2), "2 ");
+
+  primary_.must(wire::OfferLogs{});
+  EXPECT_TRUE(primary_.wait_state([&](const auto& s) { return kept() == 0 && !sends(fresh)(s); })) << kept();
+}
+
 /// What a person or mysqld deletes of the relay logs cannot be the last copy.
 TEST_F(PodLogs, RelayLogsThatAPersonResetsAreStillSent) {
   Pod replica("shop-1");
