@@ -310,6 +310,32 @@ TEST_F(LogIndexTest, EveryFlippedBitOfPreviousGtidsIsNoticed) {
   }
 }
 
+/// Of a closed log the headers are read, and no rows: 100 GB are indexed in no time. Who wants more asks for it.
+TEST_F(LogIndexTest, AFlippedBitInARowOfAClosedFileIsFoundOnlyWhenAllIsVerified) {
+  LogWriter closed(false);
+  closed.previous_gtids({}).rows_transaction(1).gtid(2).query("BEGIN").other(19, 20);
+  const std::uint64_t rows = closed.size();
+  closed.other(30, 700).other(16, 8).end().rows_transaction(3).rotate();
+  LogWriter newest(true);
+  newest.previous_gtids({{LogWriter::kUuid, "", {{1, 3}}}}).rows_transaction(4);
+  constexpr std::uint64_t kIntoTheRows = 19 + 300;
+  write("binlog.000001", with_flipped_bit(closed.bytes(), rows + kIntoTheRows, 3));
+  write("binlog.000002", newest.bytes());
+  list("binlog.index", {"binlog.000001", "binlog.000002"});
+  LogIndex by_headers(listings());
+  const auto quick = read(by_headers);
+  EXPECT_TRUE(quick->problems.empty()) << quick->problems[0].what;
+  EXPECT_EQ(quick->available, set_of(kUuid + ":1-4"));
+  LogIndex by_checksums(listings());
+  const auto thorough = read(by_checksums, {.verify_all = true});
+  ASSERT_EQ(thorough->problems.size(), 1U);
+  EXPECT_EQ(thorough->problems[0].kind, ErrorKind::kCorrupt);
+  EXPECT_TRUE(thorough->problems[0].what.starts_with(std::format("binlog.000001 at offset {}: ", rows)))
+      << thorough->problems[0].what;
+  EXPECT_EQ(thorough->available, set_of(kUuid + ":1:4"));
+  EXPECT_EQ(thorough->executed, set_of(kUuid + ":1-4"));
+}
+
 /// Bytes that a crash of the host took are zeros, under lengths that were written.
 TEST_F(LogIndexTest, EveryCutOfTheNewestFileOfADeadServerMayBeFilledWithZeros) {
   for (const Newest& newest : small_newest()) {
