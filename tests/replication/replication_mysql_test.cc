@@ -239,16 +239,22 @@ TEST_P(Replication, EveryKindOfTransactionArrives) {
   write(kEveryKind);
   write({"SET GLOBAL binlog_checksum=CRC32"});
   write(kEveryKind);
-  const Mysqld& replica = make_replica({"--replica-parallel-workers=4"});
-  follow(replica);
-  expect_caught_up(replica);
-  // And what is written from now on, into this file and the next.
-  write({"INSERT INTO shop.item (v) VALUES ('live')"});
-  expect_caught_up(replica);
-  write({"FLUSH BINARY LOGS", "INSERT INTO shop.item (v) VALUES ('live too')"});
-  expect_caught_up(replica);
-  EXPECT_EQ(status(replica, "SERVICE_STATE"), "ON");
-  EXPECT_EQ(status(replica, "LAST_ERROR_NUMBER"), "0");
+  // One, a few, and more than there are independent transactions.
+  for (const int workers : {1, 4, 16}) {
+    SCOPED_TRACE(std::format("{} workers", workers));
+    Mysqld& replica = make_replica({std::format("--replica-parallel-workers={}", workers)});
+    ASSERT_EQ(replica.value("SELECT @@replica_parallel_workers").value_or("?"), std::to_string(workers));
+    follow(replica);
+    expect_caught_up(replica);
+    // And what is written from now on, into this file and the next.
+    write({"INSERT INTO shop.item (v) VALUES ('live')"});
+    expect_caught_up(replica);
+    write({"FLUSH BINARY LOGS", "INSERT INTO shop.item (v) VALUES ('live too')"});
+    expect_caught_up(replica);
+    EXPECT_EQ(status(replica, "SERVICE_STATE"), "ON");
+    EXPECT_EQ(status(replica, "LAST_ERROR_NUMBER"), "0");
+    replica.kill();
+  }
 }
 
 TEST_P(Replication, LogsWithoutChecksumsAreServed) {
