@@ -252,6 +252,18 @@ TEST_F(LogIndexMysql, WhatRecoveryKeepsOfAnyCutIsWhatTheIndexCounts) {
       "SET gtid_next='AUTOMATIC:batch'",
       "CREATE TABLE shop.other (id INT)",
       "SET gtid_next='AUTOMATIC'",
+      "BEGIN",
+      "INSERT INTO shop.item (v) VALUES ('a')",
+      "SAVEPOINT one",
+      "INSERT INTO shop.item (v) VALUES ('b')",
+      "ROLLBACK TO one",
+      "COMMIT",
+      // Stays prepared: with its XA_PREPARE_LOG_EVENT the group is whole for recovery, which decides nothing about the
+      // transaction; InnoDB keeps it prepared, whether the event was cut off or not, and no later start minds.
+      "XA START 'left'",
+      "INSERT INTO shop.item (v) VALUES ('xa')",
+      "XA END 'left'",
+      "XA PREPARE 'left'",
       "SET SESSION binlog_transaction_compression=ON",
       "INSERT INTO shop.item (v) VALUES (REPEAT('compressed', 1000))",
   };
@@ -262,6 +274,7 @@ TEST_F(LogIndexMysql, WhatRecoveryKeepsOfAnyCutIsWhatTheIndexCounts) {
   const std::string index_text = bytes_of(source_->binlog_index());
   const auto file = index_of(*source_)->logs[0].files.back()->path;
   const std::string whole = bytes_of(file);
+  ASSERT_TRUE(whole.contains("SAVEPOINT `one`") && whole.contains("XA END"));
   std::vector<std::size_t> cuts;
   const LogOracle oracle(whole);
   for (const std::size_t end : oracle.event_ends()) {
