@@ -232,7 +232,8 @@ class ReconcileTest : public ::testing::Test {
 
   /// What Prometheus reads of a series of this cluster; empty if there is none.
   std::string metric(const std::string& name, std::map<std::string, std::string> labels = {}) {
-    labels.insert({{"namespace", "default"}, {"cluster", "shop"}});
+    labels["namespace"] = "default";
+    labels["cluster"] = "shop";
     std::string series;
     for (const auto& [label, value] : labels) {
       series += std::format("{}{}=\"{}\"", series.empty() ? "" : ",", label, value);
