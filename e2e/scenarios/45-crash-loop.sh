@@ -10,8 +10,8 @@ says_what_to_do() { field ".status.members[] | select(.name == \"$1\") | .messag
 nudge() { k annotate pods -l mysql.baton.dev/cluster=shop --overwrite "nudged=$(date +%s%N)" >/dev/null; }
 all_nudged_and() { nudge; "$@"; }
 
-CONFIG="innodb_flush_method: NO_SUCH_METHOD" apply_cluster 3
-until_true 90 "status says what mysqld refuses" says_refused NO_SUCH_METHOD
+CONFIG="transaction_isolation: NO_SUCH_LEVEL" apply_cluster 3
+until_true 90 "status says what mysqld refuses" says_refused NO_SUCH_LEVEL
 say "it says: $(field .status.message | tr '\n' ' ' | cut -c1-300)"
 apply_cluster 3
 until_true 180 "the right setting is enough" all_nudged_and healthy
