@@ -84,14 +84,16 @@ TEST_F(StateTest, RowsOfATransactionThatIsBeingAppliedAreProgress) {
   run(primary, "INSERT INTO app_db.t (id, note) VALUES (1000, 'locked on the replica')");
   ASSERT_TRUE(eventually([&] { return executed(replica).contains(executed(primary)); }));
   EXPECT_EQ(state(replica).channel.rows_in_progress, 0);
-  run(replica, "BEGIN");
-  ASSERT_TRUE(replica.server->query("SELECT * FROM app_db.t WHERE id=1000 FOR SHARE"));
+  auto holder = replica.server->connect();
+  auto writer = primary.server->connect();
+  ASSERT_TRUE(holder && writer);
+  ASSERT_TRUE(holder->query("BEGIN") && holder->query("SELECT * FROM app_db.t WHERE id=1000 FOR SHARE"));
   for (const char* statement : {"BEGIN", "INSERT INTO app_db.t (note) VALUES ('a'), ('b'), ('c')",
                                 "UPDATE app_db.t SET note='waits' WHERE id=1000", "COMMIT"}) {
-    run(primary, statement);
+    ASSERT_TRUE(writer->query(statement)) << statement;
   }
   EXPECT_TRUE(eventually([&] { return state(replica).channel.rows_in_progress >= 3; }));
-  run(replica, "ROLLBACK");
+  ASSERT_TRUE(holder->query("ROLLBACK"));
   EXPECT_TRUE(eventually([&] { return state(replica).channel.rows_in_progress == 0; }));
 }
 
