@@ -191,10 +191,8 @@ Result<bool> LogWalk::ended(const Step& step) {
 
 Result<bool> LogWalk::ended_by(const Step& step, const Damage& damage) {
   if (step.tail == Tail::kGrowing) {
-    if (damage.is_cut) return true;
-    contents_.torn_tail_reason = std::format("{} at offset {}: {}", name_, damage.offset, damage.reason);
-    // Whoever writes it may put it right: then it must not be judged by what is in the buffer.
-    rewind();
+    if (!damage.is_cut)
+      contents_.torn_tail_reason = std::format("{} at offset {}: {}", name_, damage.offset, damage.reason);
     return true;
   }
   auto behind = reader_.events().find_event_behind(damage.offset);
