@@ -353,7 +353,7 @@ GtidSet GtidSet::united(const GtidSet& other) const {
   GtidSet all = *this;
   for (const auto& [source, intervals] : other.sources_) {
     const auto [place, is_new] = all.sources_.try_emplace(source, intervals);
-    if (!is_new) place->second = united_intervals(place->second, intervals);
+    if (!is_new && place->second != intervals) place->second = united_intervals(place->second, intervals);
   }
   return all;
 }

@@ -3,7 +3,7 @@
 namespace baton::kube {
 namespace {
 
-constexpr Duration kRequestLimit = std::chrono::seconds(5);
+constexpr Duration kEventRequestLimit = std::chrono::seconds(5);
 constexpr Duration kFarewell = std::chrono::seconds(2);
 
 // Cuts without splitting a UTF-8 character.
@@ -75,7 +75,7 @@ void EventRecorder::run(const std::stop_token& stop) {
     waiting_.erase(at);
     writing_ = true;
     lock.unlock();
-    const Context context{.stop = stop, .deadline = clock_.now() + kRequestLimit, .log = log_};
+    const Context context{.stop = stop, .deadline = clock_.now() + kEventRequestLimit, .log = log_};
     const auto written = write(context, key, times);
     if (!written) {
       log_.warn("event dropped", {{"reason", key.reason}, {"message", key.message}, {"error", written.error().what}});

@@ -4,7 +4,7 @@ namespace baton::kube {
 namespace {
 
 // One request may fail and still leave time for a second within the lease.
-constexpr Duration kRequestLimit = std::chrono::seconds(1);
+constexpr Duration kLeaseRequestLimit = std::chrono::seconds(1);
 
 LeaseRecord record_of(const Json& lease) {
   LeaseRecord record{.holder = {}, .version = metadata_text(lease, "resourceVersion"), .transitions = 0};
@@ -38,7 +38,7 @@ bool LeaderLease::is_leader() const { return clock_.now() < valid_until(); }
 void LeaderLease::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const Instant now = clock_.now();
-    Context context{.stop = stop, .deadline = now + kRequestLimit, .log = log_};
+    Context context{.stop = stop, .deadline = now + kLeaseRequestLimit, .log = log_};
     // The call returns in time for the loss to be reported when it happens.
     if (core_.is_leader(now)) context.deadline = std::min(context.deadline, core_.valid_until());
     switch (core_.next(now)) {
@@ -108,7 +108,7 @@ void LeaderLease::release() {
   publish();
   report();
   if (!held) return;
-  const Context context{.stop = {}, .deadline = clock_.now() + kRequestLimit, .log = log_};
+  const Context context{.stop = {}, .deadline = clock_.now() + kLeaseRequestLimit, .log = log_};
   auto released = client_.update(context, kLeases, wanted_object(""));
   if (!released && released.error().kind == ErrorKind::kConflict) {
     // The stop may have cut a renewal short that the server carried out all the same.

@@ -2,11 +2,25 @@
 
 namespace baton::kube {
 
+const Json& value_at(const Json& object, std::initializer_list<std::string_view> names) {
+  static const Json kNull;
+  const Json* value = &object;
+  for (const std::string_view name : names) {
+    if (!value->is_object()) return kNull;
+    const auto it = value->find(name);
+    if (it == value->end()) return kNull;
+    value = &*it;
+  }
+  return *value;
+}
+
+std::string text_at(const Json& object, std::initializer_list<std::string_view> names) {
+  const Json& value = value_at(object, names);
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
+
 std::string metadata_text(const Json& object, std::string_view name) {
-  const auto metadata = object.find("metadata");
-  if (metadata == object.end() || !metadata->is_object()) return {};
-  const auto value = metadata->find(name);
-  return value != metadata->end() && value->is_string() ? value->get<std::string>() : std::string();
+  return text_at(object, {"metadata", name});
 }
 
 Result<ObjectKey> key_of(const Json& object) {

@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <format>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -44,6 +45,10 @@ struct ObjectKey {
 
 /// Key of an object from the API server; kCorrupt when it has no name.
 [[nodiscard]] Result<ObjectKey> key_of(const Json& object);
+/// What lies under these names, one within the other; JSON null when it is not there. Lives as long as the object.
+[[nodiscard]] const Json& value_at(const Json& object, std::initializer_list<std::string_view> names);
+/// The string that lies there; empty when there is none.
+[[nodiscard]] std::string text_at(const Json& object, std::initializer_list<std::string_view> names);
 /// metadata.NAME when it is a string, else empty.
 [[nodiscard]] std::string metadata_text(const Json& object, std::string_view name);
 

@@ -12,17 +12,6 @@ namespace {
 
 using api::Json;
 
-std::string text_at(const Json& object, const Json::json_pointer& path) {
-  return object.contains(path) && object.at(path).is_string() ? object.at(path).get<std::string>() : std::string();
-}
-
-std::string label_of(const Json& object, std::string_view name) {
-  const auto labels = Json::json_pointer("/metadata/labels");
-  if (!object.contains(labels) || !object.at(labels).is_object()) return {};
-  const auto it = object.at(labels).find(name);
-  return it != object.at(labels).end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
 /// The line that speaks for a member: of its present pod if it has spoken, else the newest one under its name. Null if
 /// there is no pod, because then nothing present carries the incarnation.
 const SidecarBook::Entry* line_for(const engine::ObservedMember& member,
@@ -45,9 +34,9 @@ engine::ObservedMember member_of(const api::Names& names, Ordinal ordinal, const
   if (index < gathered.pods.size() && gathered.pods[index] != nullptr) {
     const Json& pod = *gathered.pods[index];
     member.pod_uid = PodUid(kube::metadata_text(pod, "uid"));
-    member.address = text_at(pod, Json::json_pointer("/status/podIP"));
+    member.address = kube::text_at(pod, {"status", "podIP"});
     member.pod_trouble = pod_trouble(pod);
-    member.role_label = label_of(pod, api::kRoleLabel);
+    member.role_label = kube::text_at(pod, {"metadata", "labels", api::kRoleLabel});
   }
   if (index < gathered.refusals.size()) member.refusal = gathered.refusals[index];
   if (index < gathered.expected_since.size()) member.not_acking_since = gathered.expected_since[index];
@@ -103,7 +92,7 @@ std::vector<SidecarAddress> sidecars_of(const ClusterKey& key, const Gathered& g
   for (std::size_t i = 0; i < gathered.pods.size(); ++i) {
     if (gathered.pods[i] == nullptr) continue;
     const Json& pod = *gathered.pods[i];
-    const std::string address = text_at(pod, Json::json_pointer("/status/podIP"));
+    const std::string address = kube::text_at(pod, {"status", "podIP"});
     if (address.empty()) continue;
     result.push_back({.cluster = key,
                       .ordinal = Ordinal(static_cast<int>(i)),

@@ -10,17 +10,12 @@
 namespace baton::reconcile {
 namespace {
 
-std::string text(const Object& object, std::string_view name) {
-  const auto value = object.find(name);
-  return value != object.end() && value->is_string() ? value->get<std::string>() : std::string();
-}
-
 bool is_owned_by(const Object& object, std::string_view cluster) {
   const auto path = Object::json_pointer("/metadata/ownerReferences");
   if (!object.contains(path) || !object.at(path).is_array()) return false;
   return std::ranges::any_of(object.at(path), [&](const Object& owner) {
-    return owner.is_object() && text(owner, "kind") == api::kKind && text(owner, "name") == cluster &&
-           text(owner, "apiVersion").starts_with(std::string(api::kGroup) + "/");
+    return kube::text_at(owner, {"kind"}) == api::kKind && kube::text_at(owner, {"name"}) == cluster &&
+           kube::text_at(owner, {"apiVersion"}).starts_with(std::string(api::kGroup) + "/");
   });
 }
 

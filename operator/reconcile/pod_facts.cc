@@ -9,19 +9,9 @@
 namespace baton::reconcile {
 namespace {
 
-using Json = nlohmann::json;
-
-const Json& at(const Json& object, std::string_view name) {
-  static const Json kNull;
-  if (!object.is_object()) return kNull;
-  const auto it = object.find(name);
-  return it == object.end() ? kNull : *it;
-}
-
-std::string text(const Json& object, std::string_view name) {
-  const Json& value = at(object, name);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
+using kube::Json;
+using kube::text_at;
+using kube::value_at;
 
 /// Reasons for which a waiting container does not come up by itself, or not soon.
 constexpr std::array<std::string_view, 9> kStuck = {
@@ -29,17 +19,17 @@ constexpr std::array<std::string_view, 9> kStuck = {
     "RunContainerError", "CreateContainerError", "CreateContainerConfigError", "StartError"};
 
 std::string trouble_of_container(const Json& container) {
-  const std::string name = text(container, "name");
-  const Json& waiting = at(at(container, "state"), "waiting");
-  const std::string reason = text(waiting, "reason");
+  const std::string name = text_at(container, {"name"});
+  const Json& waiting = value_at(container, {"state", "waiting"});
+  const std::string reason = text_at(waiting, {"reason"});
   if (std::ranges::contains(kStuck, reason)) {
-    const std::string message = text(waiting, "message");
+    const std::string message = text_at(waiting, {"message"});
     return std::format("container {} waits: {}{}{}", name, reason, message.empty() ? "" : ": ", message);
   }
-  const Json& ended = at(at(container, "state"), "terminated");
-  if (ended.is_object() && at(ended, "exitCode") != 0) {
-    return std::format("container {} ended with status {} ({})", name, at(ended, "exitCode").dump(),
-                       text(ended, "reason"));
+  const Json& ended = value_at(container, {"state", "terminated"});
+  if (ended.is_object() && value_at(ended, {"exitCode"}) != 0) {
+    return std::format("container {} ended with status {} ({})", name, value_at(ended, {"exitCode"}).dump(),
+                       text_at(ended, {"reason"}));
   }
   return {};
 }
@@ -47,26 +37,26 @@ std::string trouble_of_container(const Json& container) {
 /// The condition that says that the pod has no node; null if there is none.
 const Json& not_scheduled(const Json& pod) {
   static const Json kNull;
-  for (const Json& condition : at(at(pod, "status"), "conditions")) {
-    if (text(condition, "type") == "PodScheduled" && text(condition, "status") == "False") return condition;
+  for (const Json& condition : value_at(pod, {"status", "conditions"})) {
+    if (text_at(condition, {"type"}) == "PodScheduled" && text_at(condition, {"status"}) == "False") return condition;
   }
   return kNull;
 }
 
-bool ended(const Json& container) { return at(at(container, "state"), "terminated").is_object(); }
+bool ended(const Json& container) { return value_at(container, {"state", "terminated"}).is_object(); }
 
 }  // namespace
 
 std::string pod_trouble(const Json& pod) {
-  const Json& status = at(pod, "status");
-  if (text(status, "phase") == "Failed") {
-    return std::format("the pod has failed: {} {}", text(status, "reason"), text(status, "message"));
+  const Json& status = value_at(pod, {"status"});
+  if (text_at(status, {"phase"}) == "Failed") {
+    return std::format("the pod has failed: {} {}", text_at(status, {"reason"}), text_at(status, {"message"}));
   }
   if (const Json& condition = not_scheduled(pod); condition.is_object()) {
-    return std::format("the pod cannot be scheduled: {}", text(condition, "message"));
+    return std::format("the pod cannot be scheduled: {}", text_at(condition, {"message"}));
   }
   for (const char* list : {"initContainerStatuses", "containerStatuses"}) {
-    for (const Json& container : at(status, list)) {
+    for (const Json& container : value_at(status, {list})) {
       if (std::string trouble = trouble_of_container(container); !trouble.empty()) return trouble;
     }
   }
@@ -76,18 +66,18 @@ std::string pod_trouble(const Json& pod) {
 bool unscheduled(const Json& pod) { return not_scheduled(pod).is_object(); }
 
 bool all_containers_ended(const Json& pod) {
-  const Json& status = at(pod, "status");
-  const std::string phase = text(status, "phase");
+  const Json& status = value_at(pod, {"status"});
+  const std::string phase = text_at(status, {"phase"});
   const bool over =
-      phase == "Failed" || phase == "Succeeded" || at(at(pod, "metadata"), "deletionTimestamp").is_string();
-  const Json& containers = at(status, "containerStatuses");
+      phase == "Failed" || phase == "Succeeded" || value_at(pod, {"metadata", "deletionTimestamp"}).is_string();
+  const Json& containers = value_at(status, {"containerStatuses"});
   if (!over || !containers.is_array() || containers.empty()) return false;
-  return std::ranges::all_of(containers, ended) && std::ranges::all_of(at(status, "initContainerStatuses"), ended);
+  return std::ranges::all_of(containers, ended) && std::ranges::all_of(value_at(status, {"initContainerStatuses"}), ended);
 }
 
 ClusterKey owner_of(const Json& object) {
-  const Json& metadata = at(object, "metadata");
-  return {.space = text(metadata, "namespace"), .name = text(at(metadata, "labels"), api::kClusterLabel)};
+  return {.space = kube::metadata_text(object, "namespace"),
+          .name = text_at(object, {"metadata", "labels", api::kClusterLabel})};
 }
 
 void EndedPods::note(const kube::Change& change) {

@@ -70,8 +70,6 @@ class LogFolder : public testing::Test {
   std::filesystem::path folder_;
 };
 
-inline GtidSet set_of(const std::string& text) { return GtidSet::parse(text).value(); }
-
 /// All that a stream gives until it has caught up.
 struct Streamed {
   std::vector<binlog::LogBegin> begins;

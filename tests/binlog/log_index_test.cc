@@ -9,11 +9,10 @@
 namespace baton::binlog {
 namespace {
 
+using test::kUuid;
 using test::LogOracle;
 using test::LogWriter;
 using test::set_of;
-
-const std::string kUuid(LogWriter::kUuid);
 
 class LogIndexTest : public test::LogFolder {
  protected:

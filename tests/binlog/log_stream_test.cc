@@ -12,12 +12,11 @@ namespace baton::binlog {
 namespace {
 
 using test::drain;
+using test::kUuid;
 using test::LogOracle;
 using test::LogWriter;
 using test::set_of;
 using test::Streamed;
-
-const std::string kUuid(LogWriter::kUuid);
 
 class LogStreamTest : public test::LogFolder {
  protected:

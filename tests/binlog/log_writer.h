@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/gtid/gtid_set.h"
+
 namespace baton::test {
 
 /// Writes binary logs byte by byte from the format's description. It shares no code with the reader under test (even
@@ -188,5 +190,8 @@ class LogWriter {
   std::vector<std::pair<std::uint64_t, std::string>> ends_;
   std::vector<std::uint64_t> rests_;
 };
+
+inline const std::string kUuid(LogWriter::kUuid);
+inline GtidSet set_of(const std::string& text) { return GtidSet::parse(text).value(); }
 
 }  // namespace baton::test

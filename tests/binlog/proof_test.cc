@@ -8,10 +8,9 @@
 namespace baton::binlog {
 namespace {
 
+using test::kUuid;
 using test::LogWriter;
 using test::set_of;
-
-const std::string kUuid(LogWriter::kUuid);
 
 /// Three binary logs, 1-3, 4-6 and 7-9, and two relay logs, 9-10 and 11-12.
 class ProofTest : public test::LogFolder {

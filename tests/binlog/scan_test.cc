@@ -11,17 +11,15 @@
 namespace baton::binlog {
 namespace {
 
+using test::kUuid;
 using test::LogWriter;
-
 using test::MemorySource;
+using test::set_of;
 
 Result<FileScan> scan_bytes(std::string_view bytes, bool is_newest = true) {
   MemorySource source(bytes);
   return scan_log(source, "binlog.000001", is_newest);
 }
-
-GtidSet set_of(const std::string& text) { return GtidSet::parse(text).value(); }
-const std::string kUuid(LogWriter::kUuid);
 
 /// The transactions that end at or before an offset, as the writer wrote them.
 GtidSet expected_at(const LogWriter& writer, std::uint64_t offset) {

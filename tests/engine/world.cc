@@ -9,6 +9,26 @@
 namespace baton::test {
 namespace {
 
+/// Adds a value to what two worlds are compared by, so that different values give different bytes.
+void note_one(std::string& bytes, std::string_view text) { bytes.append(text).push_back('\0'); }
+void note_one(std::string& bytes, const GtidSet& set) {
+  for (const auto& [source, intervals] : set.sources()) {
+    note_one(bytes, source.uuid);
+    note_one(bytes, source.tag);
+    for (const GtidInterval& part : intervals) bytes.append(reinterpret_cast<const char*>(&part), sizeof part);
+  }
+  bytes.push_back('\0');
+}
+template <class T>
+  requires std::is_arithmetic_v<T> || std::is_enum_v<T>
+void note_one(std::string& bytes, T value) {
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+template <class... Parts>
+void note(std::string& bytes, const Parts&... parts) {
+  (note_one(bytes, parts), ...);
+}
+
 using engine::Directory;
 using engine::Process;
 using engine::Thread;
@@ -784,27 +804,25 @@ std::string World::apply(const engine::Step& step) {
 }
 
 std::string World::fingerprint() const {
-  std::string text = std::format("{} {} {} {} {} {}", recorded.epoch, recorded.revision, endpoint_, endpoint_epoch_,
-                                 wanted_, acknowledged_.to_string());
+  std::string bytes;
+  note(bytes, recorded.epoch.get(), recorded.revision.get(), endpoint_, endpoint_epoch_.get(), wanted_, acknowledged_);
   for (const Member& m : members) {
     const Volume& v = m.volume;
-    text +=
-        std::format("|{} {} {} {} {} {} {} {}", v.uuid, static_cast<int>(v.directory), v.log.to_string(),
-                    v.executed.to_string(), v.retrieved.to_string(), v.from_logs ? "logs" : v.source, v.held, m.role);
-    for (const auto& [uuid, locked] : v.accounts) text += std::format(" {}{}", uuid, locked);
-    text += std::format(" {} {} {} {}", v.app_account, v.clone_unlocked, v.relaxed, v.untrusted);
+    note(bytes, v.uuid.get(), v.directory, v.log, v.executed, v.retrieved, v.from_logs, v.from_logs ? std::string() : v.source,
+         v.held, m.role);
+    for (const auto& [uuid, locked] : v.accounts) note(bytes, uuid, locked);
+    note(bytes, v.app_account, v.clone_unlocked, v.relaxed, v.untrusted);
     if (!m.pod) continue;
     const Pod& p = *m.pod;
-    text += std::format(" {} {}", p.offered_to, p.offered.to_string());
+    note(bytes, p.offered_to.get(), p.offered);
     // Tries to start are repeated for ever; that is no news.
     if (!v.starts && p.process != Process::kRunning) continue;
     // Nor is that one who fetches in vain turns from source to source.
     if (v.from_logs) continue;
-    text += std::format(" {} {} {} {} {} {} {} {} {}", p.uid, static_cast<int>(p.process), p.log_read, p.read_only,
-                        p.source_enabled, p.wait_for_count, p.replica_enabled, static_cast<int>(p.receiver),
-                        static_cast<int>(p.applier));
+    note(bytes, p.uid.get(), p.process, p.log_read, p.read_only, p.source_enabled, p.wait_for_count, p.replica_enabled,
+         p.receiver, p.applier);
   }
-  return text;
+  return bytes;
 }
 
 std::string shorten(std::string text) {
@@ -858,14 +876,16 @@ bool Driver::settle() {
   constexpr Duration kPause{1500};
   int quiet = 0;
   const bool load = world_.load;
+  std::string last = world_.fingerprint();
   for (int i = 0; i < kMostPasses; ++i) {
     // The load ends some day, so that quiet can come.
     world_.load = load && i < 30;
-    const std::string before_pass = world_.fingerprint();
     const bool moved_before = quiet == 0;
     pass();
     world_.tick(moved_before ? Duration{10} : kPause);
-    quiet = world_.fingerprint() == before_pass ? quiet + 1 : 0;
+    std::string now = world_.fingerprint();
+    quiet = now == last ? quiet + 1 : 0;
+    last = std::move(now);
     if (quiet < kQuietPasses) continue;
     world_.load = load;
     return true;

@@ -121,7 +121,7 @@ class World {
   [[nodiscard]] bool is_open() const;
   [[nodiscard]] const GtidSet& acknowledged() const { return acknowledged_; }
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
-  /// All of the world but time, as text: two equal texts mean that nothing happened between.
+  /// All of the world but time, as bytes: equal ones mean that nothing happened between.
   [[nodiscard]] std::string fingerprint() const;
 
  private:

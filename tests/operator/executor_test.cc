@@ -10,15 +10,15 @@
 #include <vector>
 
 #include "tests/operator/manual_clock.h"
+#include "tests/operator/shop.h"
 
 namespace baton {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-const ClusterKey kShop{"default", "shop"};
-constexpr auto kBound = seconds(10);  // No test waits so long unless it fails.
+using test::kBound;
+using test::kShop;
 
 /// Sidecars whose answers wait until the test gives them.
 class FakeSidecars final : public SidecarPort {

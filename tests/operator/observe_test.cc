@@ -4,14 +4,15 @@
 
 #include <memory>
 
+#include "tests/operator/shop.h"
+
 namespace baton::reconcile {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-const ClusterKey kShop{"default", "shop"};
-constexpr Instant kStart{std::chrono::hours(1)};
+using test::kShop;
+using test::kStart;
 
 class ObserveTest : public ::testing::Test {
  protected:

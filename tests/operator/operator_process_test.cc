@@ -13,6 +13,7 @@
 
 #include "operator/base/http_cpprest.h"
 #include "operator/base/http_listener.h"
+#include "tests/operator/shop.h"
 
 namespace baton {
 namespace {
@@ -20,8 +21,8 @@ namespace {
 using Json = nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using test::kBound;
 
-constexpr auto kBound = seconds(20);  // No test waits so long unless it fails.
 const SystemClock kClock;
 
 /// Waits until it holds; false if it never does.

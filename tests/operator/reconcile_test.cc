@@ -9,14 +9,14 @@
 #include <sstream>
 
 #include "tests/operator/manual_clock.h"
+#include "tests/operator/records.h"
+#include "tests/operator/shop.h"
 
 namespace baton::reconcile {
 namespace {
 
 using std::chrono::seconds;
-
-const ClusterKey kShop{"default", "shop"};
-constexpr const char* kUuid0 = "00000000-0000-0000-0000-000000000000";
+using test::kShop;
 
 std::string uuid_of(int ordinal) { return std::string(kUuid0).replace(0, 1, std::to_string(ordinal)); }
 std::string pod_uid_of(int ordinal) { return std::format("pod-{}", ordinal); }

@@ -10,8 +10,8 @@ namespace {
 TEST(RecordTest, EveryRecordSurvivesTheRoundTrip) {
   for (const engine::Recorded& recorded : {engine::Recorded{}, full_record()}) {
     Json status = {{"state", "Healthy"}};
-    put_recorded(status, recorded, kShop);
-    const auto read = recorded_of(Json::parse(status.dump()), kShop);
+    put_recorded(status, recorded, kShopNames);
+    const auto read = recorded_of(Json::parse(status.dump()), kShopNames);
     ASSERT_TRUE(read.has_value()) << read.error().what;
     EXPECT_EQ(*read, recorded);
     // What is no part of who an acker is.
@@ -23,7 +23,7 @@ TEST(RecordTest, EveryRecordSurvivesTheRoundTrip) {
 
 TEST(RecordTest, IsWrittenInTheFormOfTheSchema) {
   Json status;
-  put_recorded(status, full_record(), kShop);
+  put_recorded(status, full_record(), kShopNames);
   EXPECT_EQ(status, Json::parse(R"({
     "bootstrap": {"member": "shop-0", "uuid": "00000000-0000-0000-0000-000000000000"},
     "currentPrimary": {"name": "shop-1", "uuid": "11111111-1111-1111-1111-111111111111"},
@@ -41,26 +41,26 @@ TEST(RecordTest, IsWrittenInTheFormOfTheSchema) {
 }
 
 TEST(RecordTest, AStatusWithoutARecordIsAnEmptyRecord) {
-  EXPECT_EQ(recorded_of(Json(), kShop), engine::Recorded{});
-  EXPECT_EQ(recorded_of({{"state", "Held"}, {"conditions", Json::array()}}, kShop), engine::Recorded{});
+  EXPECT_EQ(recorded_of(Json(), kShopNames), engine::Recorded{});
+  EXPECT_EQ(recorded_of({{"state", "Held"}, {"conditions", Json::array()}}, kShopNames), engine::Recorded{});
 }
 
 TEST(RecordTest, EveryMissingOrWrongFieldIsRefused) {
   Json whole;
-  put_recorded(whole, full_record(), kShop);
+  put_recorded(whole, full_record(), kShopNames);
   for (const char* field : {"epoch", "revision", "effectiveAcks", "floor", "everReady", "ackers", "epochs"}) {
     Json broken = whole;
     broken.erase(field);
-    EXPECT_FALSE(recorded_of(broken, kShop).has_value()) << field;
+    EXPECT_FALSE(recorded_of(broken, kShopNames).has_value()) << field;
     broken[field] = {{"unexpected", 1}};
-    EXPECT_FALSE(recorded_of(broken, kShop).has_value()) << field;
+    EXPECT_FALSE(recorded_of(broken, kShopNames).has_value()) << field;
   }
   Json stranger = whole;
   stranger["currentPrimary"]["name"] = "other-1";
-  EXPECT_FALSE(recorded_of(stranger, kShop).has_value());
+  EXPECT_FALSE(recorded_of(stranger, kShopNames).has_value());
   Json phase = whole;
   phase["failover"]["phase"] = "Somewhere";
-  EXPECT_FALSE(recorded_of(phase, kShop).has_value());
+  EXPECT_FALSE(recorded_of(phase, kShopNames).has_value());
 }
 
 }  // namespace

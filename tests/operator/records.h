@@ -5,7 +5,7 @@
 
 namespace baton::reconcile {
 
-inline const api::Names kShop{"shop"};
+inline const api::Names kShopNames{"shop"};
 inline constexpr const char* kUuid0 = "00000000-0000-0000-0000-000000000000";
 inline constexpr const char* kUuid1 = "11111111-1111-1111-1111-111111111111";
 

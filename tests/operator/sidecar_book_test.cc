@@ -6,6 +6,7 @@
 #include <string>
 
 #include "sidecar/wire/order.h"
+#include "tests/operator/shop.h"
 
 namespace baton {
 namespace {
@@ -13,9 +14,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using News = SidecarBook::News;
-
-const ClusterKey kShop{"default", "shop"};
-constexpr Instant kStart{std::chrono::hours(1)};
+using test::kShop;
+using test::kStart;
 
 wire::MemberState replica(std::int64_t sequence) {
   wire::MemberState state{.member = "shop-1", .pod_uid = "pod-1", .boot_id = "boot", .sidecar_id = "a"};

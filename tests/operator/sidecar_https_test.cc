@@ -11,15 +11,15 @@
 #include "operator/desired/certificates.h"
 #include "operator/sidecars/sidecar_client.h"
 #include "operator/sidecars/sidecar_links.h"
+#include "tests/operator/shop.h"
 
 namespace baton {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-const ClusterKey kShop{"default", "shop"};
-constexpr auto kBound = seconds(20);
+using test::kBound;
+using test::kShop;
 
 /// What a sidecar answers, over real TLS; its mysqld is told to die by a fence.
 class HttpsSidecar {

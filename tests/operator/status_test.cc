@@ -101,11 +101,11 @@ TEST_F(ReportTest, OnlyAnOpenPrimaryMovesTheWatermark) {
 
 TEST_F(ReportTest, TheRecordIsNotTouched) {
   Json status;
-  put_recorded(status, recorded_, kShop);
+  put_recorded(status, recorded_, kShopNames);
   const Json after = report(status, "t1");
-  EXPECT_EQ(recorded_of(after, kShop), recorded_);
+  EXPECT_EQ(recorded_of(after, kShopNames), recorded_);
   const Json held = put_hold(after, 4, "InvalidSpec", "spec.image is missing", "t2");
-  EXPECT_EQ(recorded_of(held, kShop), recorded_);
+  EXPECT_EQ(recorded_of(held, kShopNames), recorded_);
   EXPECT_EQ(condition(held, "Ready")["reason"], "InvalidSpec");
   EXPECT_EQ(condition(held, "FailoverReady")["status"], "True");
 }

@@ -17,15 +17,15 @@ TEST(TimelineTest, KeepsThePhasesOfAFailover) {
   engine::Recorded begun = full_record();
   begun.current_primary = before.current_primary;
   begun.failover->phase = engine::FailoverPhase::kRevoking;
-  keeper.record_written(before, begun, kShop, after(0), after(5), after(12));
+  keeper.record_written(before, begun, kShopNames, after(0), after(5), after(12));
   keeper.step_succeeded(engine::StopReceiver{Ordinal(1)}, after(20));
   keeper.step_succeeded(engine::StopReceiver{Ordinal(2)}, after(25));
-  keeper.record_written(begun, full_record(), kShop, std::nullopt, after(30), after(38));
+  keeper.record_written(begun, full_record(), kShopNames, std::nullopt, after(30), after(38));
   keeper.step_succeeded(engine::Open{Ordinal(1), {}}, after(66));
   keeper.step_succeeded(engine::Repoint{Ordinal(1)}, after(80));
   engine::Recorded over = full_record();
   over.failover.reset();
-  keeper.record_written(full_record(), over, kShop, std::nullopt, after(90), after(99));
+  keeper.record_written(full_record(), over, kShopNames, std::nullopt, after(90), after(99));
 
   const Timeline& timeline = keeper.timeline();
   std::vector<std::string> names;
@@ -35,7 +35,7 @@ TEST(TimelineTest, KeepsThePhasesOfAFailover) {
   EXPECT_EQ(timeline.from, "shop-0");
   EXPECT_EQ(timeline.to, "shop-1");
   EXPECT_EQ(timeline.finished_at.substr(19), ".090Z");
-  EXPECT_EQ(ended(timeline, full_record(), kShop, "", after(90)), timeline) << "the write that ends it says the same";
+  EXPECT_EQ(ended(timeline, full_record(), kShopNames, "", after(90)), timeline) << "the write that ends it says the same";
 }
 
 TEST(TimelineTest, AFailoverThatAnotherProcessBeganIsToldFromTheRecord) {
@@ -47,7 +47,7 @@ TEST(TimelineTest, AFailoverThatAnotherProcessBeganIsToldFromTheRecord) {
   after.failover = engine::FailoverRecord{.id = "shop-8"};
   EXPECT_TRUE(ends_failover(full_record(), after)) << "another one took its place";
 
-  const Timeline told = ended(Timeline{.id = "shop-6"}, full_record(), kShop, "t1", WallTime{std::chrono::seconds(0)});
+  const Timeline told = ended(Timeline{.id = "shop-6"}, full_record(), kShopNames, "t1", WallTime{std::chrono::seconds(0)});
   EXPECT_EQ(told.id, "shop-7");
   EXPECT_EQ(told.from, "shop-0");
   EXPECT_EQ(told.to, "shop-1");

@@ -110,4 +110,13 @@ class Pod {
   std::jthread stream_;
 };
 
+inline void start(Pod& pod) {
+  pod.start_sidecar();
+  pod.start_gate();
+}
+
+inline bool is_running(const wire::MemberState& state) { return state.process == wire::Process::kRunning; }
+inline bool is_down(const wire::MemberState& state) { return state.process == wire::Process::kNotRunning; }
+inline bool logs_read(const wire::MemberState& state) { return is_down(state) && state.logs_readable; }
+
 }  // namespace baton::test

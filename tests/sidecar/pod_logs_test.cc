@@ -20,16 +20,7 @@ using wire::Directory;
 using wire::MemberState;
 using wire::Process;
 
-bool is_running(const MemberState& state) { return state.process == Process::kRunning; }
-bool is_down(const MemberState& state) { return state.process == Process::kNotRunning; }
-bool logs_read(const MemberState& state) { return is_down(state) && state.logs_readable; }
-
 GtidSet set_of(const std::string& text) { return GtidSet::parse(text).value(); }
-
-void start(Pod& pod) {
-  pod.start_sidecar();
-  pod.start_gate();
-}
 
 class PodLogs : public testing::Test {
  protected:

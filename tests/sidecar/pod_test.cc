@@ -21,15 +21,7 @@ using wire::Hold;
 using wire::MemberState;
 using wire::Process;
 
-bool is_running(const MemberState& state) { return state.process == Process::kRunning; }
-bool is_down(const MemberState& state) { return state.process == Process::kNotRunning; }
-bool logs_read(const MemberState& state) { return is_down(state) && state.logs_readable; }
 bool is_relaxed(const MemberState& state) { return state.relaxed; }
-
-void start(Pod& pod) {
-  pod.start_sidecar();
-  pod.start_gate();
-}
 
 /// The answer to an order that is refused; empty if it is not.
 std::string refusal(Pod& pod, const wire::Command& command) {
