@@ -19,9 +19,7 @@ std::string text_at(const Json& object, std::initializer_list<std::string_view> 
   return value.is_string() ? value.get<std::string>() : std::string();
 }
 
-std::string metadata_text(const Json& object, std::string_view name) {
-  return text_at(object, {"metadata", name});
-}
+std::string metadata_text(const Json& object, std::string_view name) { return text_at(object, {"metadata", name}); }
 
 Result<ObjectKey> key_of(const Json& object) {
   if (!object.is_object()) return fail(ErrorKind::kCorrupt, "an object of the API server is no JSON object");

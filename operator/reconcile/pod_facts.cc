@@ -72,7 +72,8 @@ bool all_containers_ended(const Json& pod) {
       phase == "Failed" || phase == "Succeeded" || value_at(pod, {"metadata", "deletionTimestamp"}).is_string();
   const Json& containers = value_at(status, {"containerStatuses"});
   if (!over || !containers.is_array() || containers.empty()) return false;
-  return std::ranges::all_of(containers, ended) && std::ranges::all_of(value_at(status, {"initContainerStatuses"}), ended);
+  return std::ranges::all_of(containers, ended) &&
+         std::ranges::all_of(value_at(status, {"initContainerStatuses"}), ended);
 }
 
 ClusterKey owner_of(const Json& object) {

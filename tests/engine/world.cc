@@ -808,8 +808,8 @@ std::string World::fingerprint() const {
   note(bytes, recorded.epoch.get(), recorded.revision.get(), endpoint_, endpoint_epoch_.get(), wanted_, acknowledged_);
   for (const Member& m : members) {
     const Volume& v = m.volume;
-    note(bytes, v.uuid.get(), v.directory, v.log, v.executed, v.retrieved, v.from_logs, v.from_logs ? std::string() : v.source,
-         v.held, m.role);
+    note(bytes, v.uuid.get(), v.directory, v.log, v.executed, v.retrieved, v.from_logs,
+         v.from_logs ? std::string() : v.source, v.held, m.role);
     for (const auto& [uuid, locked] : v.accounts) note(bytes, uuid, locked);
     note(bytes, v.app_account, v.clone_unlocked, v.relaxed, v.untrusted);
     if (!m.pod) continue;

@@ -35,7 +35,8 @@ TEST(TimelineTest, KeepsThePhasesOfAFailover) {
   EXPECT_EQ(timeline.from, "shop-0");
   EXPECT_EQ(timeline.to, "shop-1");
   EXPECT_EQ(timeline.finished_at.substr(19), ".090Z");
-  EXPECT_EQ(ended(timeline, full_record(), kShopNames, "", after(90)), timeline) << "the write that ends it says the same";
+  EXPECT_EQ(ended(timeline, full_record(), kShopNames, "", after(90)), timeline)
+      << "the write that ends it says the same";
 }
 
 TEST(TimelineTest, AFailoverThatAnotherProcessBeganIsToldFromTheRecord) {
@@ -47,7 +48,8 @@ TEST(TimelineTest, AFailoverThatAnotherProcessBeganIsToldFromTheRecord) {
   after.failover = engine::FailoverRecord{.id = "shop-8"};
   EXPECT_TRUE(ends_failover(full_record(), after)) << "another one took its place";
 
-  const Timeline told = ended(Timeline{.id = "shop-6"}, full_record(), kShopNames, "t1", WallTime{std::chrono::seconds(0)});
+  const Timeline told =
+      ended(Timeline{.id = "shop-6"}, full_record(), kShopNames, "t1", WallTime{std::chrono::seconds(0)});
   EXPECT_EQ(told.id, "shop-7");
   EXPECT_EQ(told.from, "shop-0");
   EXPECT_EQ(told.to, "shop-1");
