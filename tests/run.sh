@@ -48,6 +48,7 @@ run_ctest() {
   report="$dir/$label.xml"
   rm -f "$report"
   in_root env LSAN_OPTIONS="suppressions=$REPO/tests/env/lsan.supp" TSAN_OPTIONS="suppressions=$REPO/tests/env/tsan.supp" \
+    BATON_DATA_TEMPLATE=/tmp/baton-data \
     ctest --test-dir "$dir" --label-regex "^$label\$" --exclude-regex "${4:-^\$}" --output-on-failure --timeout 300 --parallel 2 \
     --output-junit "$report" >"$RESULTS/ctest.log" 2>&1 || failed_here=1
   [ "$failed_here" = 0 ] || grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ *Start ' "$RESULTS/ctest.log" | tail -n 200 >&2

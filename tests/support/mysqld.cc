@@ -120,7 +120,7 @@ Result<std::unique_ptr<Mysqld>> Mysqld::create(Options options) {
   TRY(folder, make_folder());
   TRY(port, free_port());
   std::unique_ptr<Mysqld> server(new Mysqld(std::move(folder), std::move(options), port));
-  TRY_VOID(server->initialize());
+  TRY_VOID(server->make_data_dir());
   TRY_VOID(server->start());
   return server;
 }
@@ -132,8 +132,29 @@ Mysqld::~Mysqld() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
-Result<void> Mysqld::initialize() {
-  TRY_VOID(spawn({"--initialize-insecure"}));
+Result<void> Mysqld::make_data_dir() {
+  const char* given = std::getenv("BATON_DATA_TEMPLATE");
+  if (given == nullptr) return initialize(options_.defaults_file);
+  namespace fs = std::filesystem;
+  const fs::path shared = given;
+  std::error_code error;
+  if (!fs::exists(shared, error)) {
+    TRY_VOID(initialize({}));
+    // Who is late finds the name taken, and both are the same.
+    const fs::path own = shared.string() + std::format(".{}", ::getpid());
+    fs::copy(data_dir(), own, fs::copy_options::recursive, error);
+    if (!error) fs::rename(own, shared, error);
+    if (error) fs::remove_all(own, error);
+    return {};
+  }
+  fs::copy(shared, data_dir(), fs::copy_options::recursive, error);
+  if (error) return fail(ErrorKind::kRetry, "{} cannot be copied: {}", shared.string(), error.message());
+  fs::remove(data_dir() / "auto.cnf", error);  // Each server has a uuid of its own.
+  return {};
+}
+
+Result<void> Mysqld::initialize(const std::filesystem::path& defaults) {
+  TRY_VOID(spawn({"--initialize-insecure"}, defaults));
   const auto status = wait_end(options_.patience);
   if (status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0) return {};
   kill();
@@ -157,7 +178,7 @@ Result<void> Mysqld::start(const std::vector<std::string>& more) {
                                      "--innodb-buffer-pool-size=64M"};
   arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
   arguments.insert(arguments.end(), more.begin(), more.end());
-  TRY_VOID(spawn(std::move(arguments)));
+  TRY_VOID(spawn(std::move(arguments), options_.defaults_file));
   const auto limit = steady_clock::now() + options_.patience;
   while (steady_clock::now() < limit) {
     if (auto answer = value("SELECT 1"); answer) return {};
@@ -219,12 +240,11 @@ std::string Mysqld::error_log_tail() const {
   return whole.substr(whole.size() - std::min(whole.size(), kTail));
 }
 
-Result<void> Mysqld::spawn(std::vector<std::string> arguments) {
+Result<void> Mysqld::spawn(std::vector<std::string> arguments, const std::filesystem::path& defaults) {
   // secure_file_priv: its compiled-in folder does not exist outside of a full installation.
   const std::vector<std::string> first{"mysqld",
-                                       options_.defaults_file.empty()
-                                           ? "--no-defaults"
-                                           : std::format("--defaults-file={}", options_.defaults_file.string()),
+                                       defaults.empty() ? "--no-defaults"
+                                                        : std::format("--defaults-file={}", defaults.string()),
                                        std::format("--datadir={}", data_dir().string()),
                                        std::format("--log-error={}", error_log().string()),
                                        std::format("--pid-file={}", (folder_ / "mysqld.pid").string()),

@@ -100,8 +100,10 @@ class Mysqld {
   Mysqld(std::filesystem::path folder, Options options, std::uint16_t port)
       : folder_(std::move(folder)), options_(std::move(options)), port_(port) {}
 
-  [[nodiscard]] Result<void> initialize();
-  [[nodiscard]] Result<void> spawn(std::vector<std::string> arguments);
+  /// From the folder that BATON_DATA_TEMPLATE names, which the first one leaves there; else by mysqld itself.
+  [[nodiscard]] Result<void> make_data_dir();
+  [[nodiscard]] Result<void> initialize(const std::filesystem::path& defaults);
+  [[nodiscard]] Result<void> spawn(std::vector<std::string> arguments, const std::filesystem::path& defaults);
   /// Waits at most `limit` for the process to end; the exit status of waitpid, or nothing.
   std::optional<int> wait_end(std::chrono::milliseconds limit);
 
