@@ -7,8 +7,6 @@
 namespace baton {
 namespace {
 
-/// A pod is one hop away: what does not answer within a second is not there.
-constexpr Duration kConnectTimeout = std::chrono::seconds(1);
 /// A member's answer to an order is the longest that is read (sidecar/wire/order.cc). What a member that went mad sends
 /// must not cost the other clusters their operator.
 constexpr std::size_t kLongestAnswer = std::size_t{5} << 20;
@@ -46,14 +44,15 @@ std::string sidecar_url(const std::string& address, int port) {
   return std::format("https://{}{}{}:{}", version6 ? "[" : "", address, version6 ? "]" : "", port);
 }
 
-ConnectSidecar connect_by_https(const Clock& clock, int port) {
-  return [&clock, port](const SidecarAddress& to, const SidecarCredentials& credentials, Duration idle) {
+ConnectSidecar connect_by_https(const Clock& clock, int port, Duration connect_timeout) {
+  return [&clock, port, connect_timeout](const SidecarAddress& to, const SidecarCredentials& credentials,
+                                         Duration idle) {
     const auto client = [&](const std::string& token) {
       HttpClientOptions options{.base_url = sidecar_url(to.address, port)};
       options.ca_pem = credentials.authority_pem;
       options.verify_name = to.pod;
       options.token = [token] { return token; };
-      options.connect_timeout = kConnectTimeout;
+      options.connect_timeout = connect_timeout;
       options.idle_timeout = idle;
       options.max_size = kLongestAnswer;
       return std::unique_ptr<HttpPort>(std::make_unique<HttpCpprest>(std::move(options), clock));

@@ -32,7 +32,9 @@ using ConnectSidecar =
 /// "https://10.0.0.7:8443", with brackets around an IPv6 address.
 [[nodiscard]] std::string sidecar_url(const std::string& address, int port = api::kApiPort);
 
-/// ConnectSidecar over cpprestsdk. The clock must outlive what it makes.
-[[nodiscard]] ConnectSidecar connect_by_https(const Clock& clock, int port = api::kApiPort);
+/// ConnectSidecar over cpprestsdk. The clock must outlive what it makes. A pod is one hop away: what does not take a
+/// request within `connect_timeout` is not there.
+[[nodiscard]] ConnectSidecar connect_by_https(const Clock& clock, int port = api::kApiPort,
+                                              Duration connect_timeout = std::chrono::seconds(1));
 
 }  // namespace baton

@@ -150,7 +150,7 @@ class SidecarHttpsTest : public ::testing::Test {
   std::string earlier_token_;
   SidecarLinks links_{book_,
                       clock_,
-                      connect_by_https(clock_, sidecar_.port()),
+                      connect_by_https(clock_, sidecar_.port(), kBound),
                       [this](const ClusterKey&) { return std::optional(credentials()); },
                       [this](const ClusterKey&, Duration) {
                         const std::scoped_lock lock(mutex_);
@@ -158,13 +158,13 @@ class SidecarHttpsTest : public ::testing::Test {
                         changed_.notify_all();
                       },
                       Logger()};
-  SidecarClient client_{connect_by_https(clock_, sidecar_.port()),
+  SidecarClient client_{connect_by_https(clock_, sidecar_.port(), kBound),
                         [this](const ClusterKey&) { return std::optional(credentials()); }};
 
   wire::Order order(wire::Command command, std::int64_t revision = 1) const {
     return {.epoch = 1, .revision = revision, .member = "shop-0", .pod_uid = "pod-uid", .command = std::move(command)};
   }
-  Context context() const { return {.deadline = clock_.now() + seconds(10)}; }
+  Context context() const { return {.deadline = clock_.now() + kBound}; }
 };
 
 TEST_F(SidecarHttpsTest, TheStreamFillsTheBookAndBeginsAgainWhenItEnds) {

@@ -242,15 +242,15 @@ std::string Mysqld::error_log_tail() const {
 
 Result<void> Mysqld::spawn(std::vector<std::string> arguments, const std::filesystem::path& defaults) {
   // secure_file_priv: its compiled-in folder does not exist outside of a full installation.
-  const std::vector<std::string> first{"mysqld",
-                                       defaults.empty() ? "--no-defaults"
-                                                        : std::format("--defaults-file={}", defaults.string()),
-                                       std::format("--datadir={}", data_dir().string()),
-                                       std::format("--log-error={}", error_log().string()),
-                                       std::format("--pid-file={}", (folder_ / "mysqld.pid").string()),
-                                       "--user=root",
-                                       "--secure-file-priv=NULL",
-                                       "--mysqlx=OFF"};
+  const std::vector<std::string> first{
+      "mysqld",
+      defaults.empty() ? "--no-defaults" : std::format("--defaults-file={}", defaults.string()),
+      std::format("--datadir={}", data_dir().string()),
+      std::format("--log-error={}", error_log().string()),
+      std::format("--pid-file={}", (folder_ / "mysqld.pid").string()),
+      "--user=root",
+      "--secure-file-priv=NULL",
+      "--mysqlx=OFF"};
   arguments.insert(arguments.begin(), first.begin(), first.end());
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
