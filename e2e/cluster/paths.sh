@@ -14,9 +14,10 @@ KUBECONFIG_FILE="$STATE/kubeconfig"
 # shellcheck disable=SC2034
 TOOLS="$CACHE/bin/tools"
 
-# module_bin MODULE: the folder of a module's binaries, named by what they are made of and with.
+# module_bin MODULE: the folder of a module's binaries, named by what they are made of and with: any module of the
+# workspace may raise a version for all.
 module_bin() {
-  echo "$CACHE/bin/$1-$(hash_of "$MODULES/$1"/* "$CLUSTER_DIR/build.sh" "$ROOT/usr/lib/go/VERSION")"
+  echo "$CACHE/bin/$1-$(hash_of "$MODULES"/go.work* "$MODULES"/*/* "$CLUSTER_DIR/build.sh" "$ROOT/usr/lib/go/VERSION")"
 }
 
 # bin_of PROGRAM: the path of one of the built programs.
