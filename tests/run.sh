@@ -204,7 +204,7 @@ all_groups() {
   # The longest way goes first: compiling what e2e needs, then waiting with it. Compiling for unit takes what is left.
   # What runs servers has limits of time, and is not started beside compilers of Kubernetes.
   lane 10 unit unit fuzz
-  bash "$REPO/e2e/up.sh" 2> >(sed -u 's/^/testbed: /' >&2) || true
+  { bash "$REPO/e2e/up.sh" 2>&1 || true; } | sed -u 's/^/testbed: /' >&2
   lane 0 e2e e2e
   lane 0 mysql mysql
   wait "${LANES[@]}" || true

@@ -52,7 +52,7 @@ class LogIndexMysql : public testing::Test {
   }
 
   static std::unique_ptr<Mysqld> start(std::vector<std::string> arguments) {
-    auto server = Mysqld::create({.arguments = std::move(arguments), .patience = std::chrono::seconds(120)});
+    auto server = Mysqld::create({.arguments = std::move(arguments), .patience = std::chrono::seconds(300)});
     EXPECT_TRUE(server) << server.error().what;
     return server ? std::move(*server) : nullptr;
   }
