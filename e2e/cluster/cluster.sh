@@ -68,7 +68,7 @@ up() {
   pki_cluster
   for ((number = 1; number <= wanted; number++)); do
     node_alive "node$number" && continue
-    say "starting node$number"
+    say "starting node$number (about 10 s)"
     rm -f "$STATE/complete"
     node_start "node$number"
     new+=("node$number")

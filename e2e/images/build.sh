@@ -100,7 +100,7 @@ build_image() {
   [ "$name" != mysql ] || key="$(printf '%s %s' "$key" "$(basename "$ROOT")" | sha256sum | cut -c1-16)"
   archive="$ARCHIVES/$name-$key.tar"
   if [ ! -e "$archive" ]; then
-    say "building the image ${TAG[$name]}"
+    say "building the image ${TAG[$name]} ($([ "$name" = mysql ] && echo "about two minutes" || echo "a few seconds"), once)"
     [ "$name" = testbed ] || ensure_base
     in_buildah bud --quiet --isolation chroot --pull-never --build-arg BUILD=prebuilt \
       --tag "${TAG[$name]}" "$context" >"$ARCHIVES/$name.log" 2>&1 ||

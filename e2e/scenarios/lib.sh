@@ -146,7 +146,7 @@ finish_ledger() {
   until_true 90 "the ledger has read all rows back" ledger_done "$name"
   k logs "$name" | grep -v '^acknowledged' >&2
   VERDICT="$(k logs "$name" --tail=1)"
-  [[ "$VERDICT" == "ledger: acknowledged "*", lost 0, longest gap "* ]] || fail "the ledger's verdict: $VERDICT"
+  [[ "$VERDICT" == "ledger: acknowledged "*", lost 0, longest gap "* ]] || { echo "$VERDICT"; fail "the ledger's verdict: $VERDICT"; }
 }
 # longest_gap [NAME]: milliseconds of the longest time without an acknowledged write that is over; nothing below 50.
 longest_gap() { k logs "${1:-ledger}" | sed -nE 's/^gap: ([0-9]+) ms .*/\1/p' | sort -n | tail -n 1; }

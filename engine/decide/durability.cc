@@ -30,12 +30,11 @@ std::string why_not_counted(const View& view, const Identity& identity, Revocati
   return {};
 }
 
-/// The newest line of the primary's incarnation, of a pod that may be gone. Null if there is none.
-const Report* report_of_primary(const View& view) {
-  const ServerUuid& uuid = view.recorded.current_primary->uuid;
-  if (const ObservedMember* member = view.member(uuid)) return &*member->report;
-  const auto found = std::ranges::find(view.observed.departed, uuid, &Report::uuid);
-  return found == view.observed.departed.end() ? nullptr : &*found;
+/// Whether only the kubelet told of the end: it does not say whether mysqld was killed or shut itself down in order.
+bool ended_unseen(const View& view, const PrimarySight& sight) {
+  const bool heard = sight.member != nullptr && sight.member->heard;
+  return !heard && sight.report->process != Process::kNotRunning &&
+         view.observed.ended_pods.contains(sight.report->pod_uid);
 }
 
 }  // namespace
@@ -76,14 +75,15 @@ bool revoked(const View& view, const ObservedMember& member) {
 std::string why_own_log_needed(const View& view) {
   if (!view.recorded.mandatory_log.empty()) return view.recorded.mandatory_log;
   if (!view.recorded.current_primary) return {};
-  const Report* report = report_of_primary(view);
-  const OpenEnd end = report != nullptr ? report->open_end : OpenEnd::kNone;
+  const PrimarySight sight = view.primary();
+  if (sight.report == nullptr) return {};
+  const OpenEnd end = sight.report->open_end;
+  if (end == OpenEnd::kUntold || ended_unseen(view, sight)) return "it is not known how its mysqld ended";
   if (end == OpenEnd::kNone) return {};
-  if (end == OpenEnd::kUntold) return "it is not known how its mysqld ended";
   return std::format(
       "its mysqld was shut down by nobody's order ({}), which tells clients that wait for acks OK for rows that no "
       "replica has",
-      report->exit);
+      sight.report->exit);
 }
 
 LogQuorum log_quorum(const View& view, Revocation revocation, const GtidSet* dead_log) {

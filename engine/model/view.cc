@@ -11,12 +11,23 @@ const Report* departed_report(const ObservedCluster& observed, const ServerUuid&
   return found == observed.departed.end() ? nullptr : &*found;
 }
 
-/// `why`: in brackets, what keeps the operator from hearing that member, if that is known.
 /// A new pod cannot tell the end of a mysqld that another pod ran, on another node; its kubelet can, and a person.
 bool may_run_elsewhere(const View& view, const Report& report) {
   return !report.unseen_pod.get().empty() && !view.observed.ended_pods.contains(report.unseen_pod) && !view.forced();
 }
 
+/// Whether the line is of the record's time. One that is not heard may have been opened anew since it was: what its old
+/// line says of an end is no news of the mysqld that runs now.
+bool is_current(const View& view, const Report& report) {
+  const std::int64_t epoch = view.recorded.epoch.get();
+  const auto& failover = view.recorded.failover;
+  if (!failover) return report.opened_epoch.get() >= epoch;
+  // The intent raised the epoch; whoever was chosen in it may not have been opened yet.
+  if (failover->phase == FailoverPhase::kRevoking) return report.opened_epoch.get() + 1 >= epoch;
+  return report.held_epoch.get() >= epoch;
+}
+
+/// `why`: in brackets, what keeps the operator from hearing that member, if that is known.
 PrimarySight sight_of_report(const View& view, const ObservedMember* member, const Report* report,
                              const std::string& pod, const std::string& why) {
   PrimarySight sight{.member = member, .report = report};
@@ -30,6 +41,8 @@ PrimarySight sight_of_report(const View& view, const ObservedMember* member, con
         "{} is a new pod on another node, and nobody saw the end of the one in which its mysqld was open "
         "(force-deleted, or its node lost): it may still take writes there",
         pod);
+  } else if (!heard && !is_current(view, *report)) {
+    sight.evidence = std::format("{} is not heard{}, and what was heard of it last is older than the record", pod, why);
   } else if (report->process == Process::kNotRunning && report->held) {
     sight.reachability = Reachability::kDownProven;
     sight.evidence = std::format("the sidecar of {} saw mysqld end ({}) and holds its start", pod,

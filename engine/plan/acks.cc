@@ -25,6 +25,7 @@ bool counts_as_acking(const View& view, const Identity& identity, const Observed
 
 /// Since when no acker acks; empty while one does, or may.
 std::optional<Instant> without_acks_since(const View& view, const ObservedMember& primary) {
+  if (view.recorded.ackers.empty()) return primary.not_acking_since.value_or(view.now);
   std::optional<Instant> since;
   for (const Identity& identity : view.recorded.ackers) {
     if (counts_as_acking(view, identity, primary)) return std::nullopt;
@@ -56,6 +57,13 @@ int wanted_ack_count(const View& view, const ObservedMember& primary, Decision& 
   return std::max(std::min(view.spec.acks, fit), once ? 1 : 0);
 }
 
+/// Whether its sidecar has obeyed an order on the newest record, and so refuses what was ordered on older ones and may be
+/// on its way still.
+bool obeys_record(const View& view, const ObservedMember& primary) {
+  const Report& report = *primary.report;
+  return std::pair(report.held_epoch, report.held_revision) >= std::pair(view.recorded.epoch, view.recorded.revision);
+}
+
 /// Lower: record first, then do. Raise: do first, then record, with a floor read after it took effect.
 void size_ack_count(const View& view, const ObservedMember& primary, Decision& decision) {
   const Server& server = *server_of(primary);
@@ -79,7 +87,9 @@ void size_ack_count(const View& view, const ObservedMember& primary, Decision& d
     if (view.spec.replicas == 1) next.ever_ready = false;
     return propose(decision, std::move(next), std::format("commits wait for {} instead of {} acks", wanted, recorded));
   }
-  if (real != wanted) return add_order(decision, SetAckCount{primary.ordinal, wanted});
+  if (real != wanted || (real > recorded && !obeys_record(view, primary))) {
+    return add_order(decision, SetAckCount{primary.ordinal, wanted});
+  }
   if (real > recorded) {
     Recorded next = view.recorded;
     next.ack_count = real;
@@ -189,7 +199,7 @@ bool remove_acker(const View& view, const ObservedMember& primary, Decision& dec
     const bool gone = superseded(view, identity, primary);
     const bool spare = std::ssize(view.recorded.ackers) - 1 >= std::max(1, view.recorded.ack_count);
     if (!spare && !(view.spec.replicas == 1 && view.recorded.ack_count == 0)) continue;
-    if (!gone && !expelled(server, identity.uuid)) {
+    if (!gone && !(expelled(server, identity.uuid) && obeys_record(view, primary))) {
       add_order(decision, ExpelReplica{primary.ordinal, identity.uuid});
       return true;
     }

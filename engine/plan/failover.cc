@@ -240,6 +240,36 @@ void tell_stall(const View& view, const ObservedMember& candidate, const GtidSet
                    target.minus(holdings(server)).size(), target.minus(server.executed).size())});
 }
 
+/// Why none of those that were pointed to the candidate is connected, once they had long enough; empty before that.
+std::string why_unconnected(const View& view, const std::vector<const ObservedMember*>& others, Decision& decision) {
+  std::string why;
+  for (const ObservedMember* other : others) {
+    if (!other->turned_since || view.now < *other->turned_since + kPatience) {
+      decision.look_again = other->turned_since.value_or(view.now) + kPatience;
+      return {};
+    }
+    const std::string& error = server_of(*other)->channel.receiver_error;
+    why += std::format("{}{}: {}", why.empty() ? "" : "; ", other->pod, error.empty() ? "no answer" : error);
+  }
+  return why;
+}
+
+/// Whether the choice waits for a first acker: until one is connected or, where commits may go on without, was given
+/// its time.
+bool waits_for_acker(const View& view, const ObservedMember& candidate, const std::vector<const ObservedMember*>& others,
+                     Decision& decision) {
+  if (others.empty() || server_of(candidate)->semi_sync.clients > 0) return false;
+  const std::string why = why_unconnected(view, others, decision);
+  if (!why.empty() && view.spec.degrade) return false;
+  decision.message = std::format("{} is ready, but no acker is connected to it yet", candidate.pod);
+  if (!why.empty()) {
+    decision.message += std::format(" ({})", why);
+    decision.findings.push_back({"WaitingForAcks", candidate.ordinal, decision.message});
+  }
+  add_order(decision, WaitAckers{candidate.ordinal, 1});
+  return true;
+}
+
 /// Whether the candidate is to catch up with relaxed durability: it has far to go, sends no acks, and everybody could
 /// do without it.
 bool wants_relaxed(const View& view, const ObservedMember& candidate, const GtidSet& target, const GtidSet* dead_log) {
@@ -273,10 +303,7 @@ void converge(const View& view, const Assessment& assessment, const GtidSet* dea
   if (!applied) return add_order(decision, WaitApplied{candidate.ordinal, assessment.target});
   // Only one that keeps what it commits is chosen.
   if (relaxed || server.relaxed || real_ack_count(server) != 1) return;
-  if (!others.empty() && server.semi_sync.clients < 1) {
-    decision.message = std::format("{} is ready, but no acker is connected to it yet", candidate.pod);
-    return add_order(decision, WaitAckers{candidate.ordinal, 1});
-  }
+  if (waits_for_acker(view, candidate, others, decision)) return;
   // Connected, and not among those that the record will name: it goes before the choice is made.
   const std::vector<Identity> ackers = possible_ackers(view, candidate);
   for (const DumpThread& thread : server.dump_threads) {
@@ -352,16 +379,16 @@ Assessment judge(const View& view, const GtidSet* dead_log) {
   return helps ? needed : all;
 }
 
-/// What its sidecar knows of its end must outlive that sidecar. True if it was written down now.
-bool record_shut_down(const View& view, const PrimarySight& sight, Decision& decision) {
-  const bool told = sight.report != nullptr && sight.report->open_end == OpenEnd::kShutDown;
-  if (!told || !view.recorded.mandatory_log.empty()) return false;
+/// What is known of its end, or that nothing is, must outlive its sidecar. True if it was written down now.
+bool record_end(const View& view, const PrimarySight& sight, Decision& decision) {
+  if (!view.recorded.mandatory_log.empty() || end_may_be_told_yet(view, sight)) return false;
   Recorded next = view.recorded;
   next.mandatory_log = why_own_log_needed(view);
+  if (next.mandatory_log.empty()) return false;
   set_state(decision, ClusterState::kFailingOver, sight.evidence);
-  propose(decision, std::move(next),
-          std::format("the log of {} is mandatory: it was shut down by nobody's order",
-                      view.pod(view.recorded.current_primary->ordinal)));
+  const std::string why = std::format("the log of {} is mandatory: {}",
+                                      view.pod(view.recorded.current_primary->ordinal), next.mandatory_log);
+  propose(decision, std::move(next), why);
   return true;
 }
 
@@ -376,7 +403,7 @@ void plan_starting_primary(const View& view, const PrimarySight& sight, Decision
 }
 
 void plan_lost_primary(const View& view, const PrimarySight& sight, Decision& decision) {
-  if (record_shut_down(view, sight, decision)) return;
+  if (record_end(view, sight, decision)) return;
   const PrimaryRef old = *view.recorded.current_primary;
   const bool heard = sight.member != nullptr && sight.member->heard;
   if (!view.spec.failover_enabled && !view.forced()) {
@@ -412,7 +439,7 @@ void plan_failover(const View& view, const PrimarySight& sight, Decision& decisi
   if (sight.reachability == Reachability::kStarting && !start_is_given_up(view, sight)) {
     return wait_for_start(view, sight, decision);
   }
-  if (record_shut_down(view, sight, decision)) return;
+  if (record_end(view, sight, decision)) return;
   revoke(view, sight, decision);
   const GtidSet* dead_log = usable_dead_log(view, sight);
   const Assessment assessment = judge(view, dead_log);

@@ -8,12 +8,13 @@ namespace baton::engine {
 namespace {
 
 /// Transactions of the history that some member holds and the returned primary does not; empty if its log covers all.
+/// What waits for acks there is in its log.
 GtidSet uncovered(const View& view, const ObservedMember& primary) {
   GtidSet known = view.recorded.required();
   for (const ObservedMember* member : view.replicas()) {
     if (const Server* server = server_of(*member)) known = known.united(view.legitimate(holdings(*server)));
   }
-  return known.minus(server_of(primary)->executed);
+  return known.minus(logged(*server_of(primary)));
 }
 
 /// It was open in the recorded epoch, ended, and is back; or a failover began and nothing irrevocable was done.

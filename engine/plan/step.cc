@@ -95,7 +95,8 @@ std::string_view name_of(const Step& step) {
 bool irrevocable(const Step& step) {
   return std::holds_alternative<Initialize>(step) || std::holds_alternative<CloneFrom>(step) ||
          std::holds_alternative<Permit>(step) || std::holds_alternative<Open>(step) ||
-         std::holds_alternative<Repoint>(step);
+         std::holds_alternative<Repoint>(step) || std::holds_alternative<SetAckCount>(step) ||
+         std::holds_alternative<EnsureReplicationAccount>(step) || std::holds_alternative<Follow>(step);
 }
 
 }  // namespace baton::engine

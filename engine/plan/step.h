@@ -101,7 +101,7 @@ using Step = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Fo
 [[nodiscard]] std::string describe(const Step& step, const std::string& cluster);
 /// The step's type: "StopReceiver".
 [[nodiscard]] std::string_view name_of(const Step& step);
-/// Whether lease and recorded state must be checked once more right before it.
+/// Whether the record must be as planned still, right before it: it cannot be undone, or decides who may acknowledge.
 [[nodiscard]] bool irrevocable(const Step& step);
 
 }  // namespace baton::engine

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Measures. Usage: tests/run.sh bench [NAME…]; RUNS=10. Each figure is one line:
+# Measures. Usage: tests/run.sh bench [NAME…]; RUNS=10. Without a name all of it, which takes about two hours. The machine
+# should have nothing else to do. Each figure is one line:
 #   <name> <median> <unit> (n=<runs>, min <x>, p99 <y>)
 # On the testbed:
 #   failover_kill  SIGKILL of the primary's mysqld -> first acknowledged write through the Service
 #   decide         SIGKILL -> the operator's decision
 #   failover_lagging  the same where both replicas have LAGGING_MB=200 MB to apply, beside the time that a replica takes
-#                  to apply as much while nothing else happens; LAGGING_RUNS=3
+#                  to apply as much while nothing else happens, and the ratio of the two; LAGGING_RUNS=10
 #   cluster_up     kubectl apply of three members -> FailoverReady
 #   operator_rss   the leading operator's memory with three clusters of three
-#   sidecar_rss, sidecar_cpu   the largest sidecar of those, idle for 20 s
+#   sidecar_rss, sidecar_cpu   the nine sidecars of those, idle for 20 s: the median of all; p99 is the largest
 # Without a testbed, on logs that real mysqlds write, kept in the cache ($BATON_CACHE/bench) for the next time:
 #   salvage_ready  a mysqld with BENCH_GB=20 gigabytes of logs is dead -> what they prove is known, and bytes can be
 #                  sent; fewer gigabytes where 5 would not be left on the disk
@@ -24,11 +25,12 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$here/../env/root.sh"
 
 RUNS="${RUNS:-10}"
-[ $# -gt 0 ] || set -- failover_kill cluster_up operator_rss
-wanted=" $* "
-wants() { [[ "$wanted" == *" $1 "* ]]; }
 on_testbed="failover_kill decide failover_lagging cluster_up operator_rss sidecar_rss sidecar_cpu"
 without_testbed="salvage_ready serve recover index"
+# shellcheck disable=SC2086
+[ $# -gt 0 ] || set -- $without_testbed $on_testbed
+wanted=" $* "
+wants() { [[ "$wanted" == *" $1 "* ]]; }
 for name in "$@"; do
   [[ " $on_testbed $without_testbed " == *" $name "* ]] || die "unknown bench '$name'; one of: $on_testbed $without_testbed"
 done
@@ -114,7 +116,7 @@ bench_failover_lagging() {
   cluster_up 3
   sql "$(primary)" "CREATE TABLE app.big (id INT PRIMARY KEY AUTO_INCREMENT, content LONGBLOB)"
   start_ledger
-  for ((run = 1; run <= ${LAGGING_RUNS:-3}; run++)); do
+  for ((run = 1; run <= ${LAGGING_RUNS:-10}; run++)); do
     old="$(primary)"
     read -r -a others <<<"$(replicas)"
     say "run $run: a replica applies $LAGGING_MB MB by itself"
@@ -138,12 +140,15 @@ bench_failover_lagging() {
     first="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v chosen="$chosen" '$0 > chosen { print; exit }')"
     [ -n "$first" ] || fail "run $run: the ledger saw no gap"
     echo $(($(milliseconds_of "$first") - begin)) >>"$values/failover_lagging"
+    awk -v failover="$(tail -n 1 "$values/failover_lagging")" -v alone="$(tail -n 1 "$values/apply_lagging")" \
+      'BEGIN { printf "%.3f\n", failover / alone }' >>"$values/lagging_ratio"
     say "run $run: applied after $((applied - begin_alone)) ms by itself; with the failover:$(phases "$begin") written $(($(milliseconds_of "$first") - begin))"
     sql "$(primary)" "TRUNCATE TABLE app.big"
   done
   finish_ledger
   figure failover_lagging ms <"$values/failover_lagging"
   figure apply_lagging ms <"$values/apply_lagging"
+  figure lagging_ratio "of the time to apply" <"$values/lagging_ratio"
 }
 
 bench_cluster_up() {
@@ -174,16 +179,20 @@ ticks() {
 }
 
 bench_sizes() {
-  local name before second=20
+  local name before leader sample samples=10 pause=2
   for name in one two three; do
     NAMESPACE="baton-bench-$name" cluster_up 3
   done
   before="$(ticks baton-sidecar)"
-  sleep "$second"
-  sizes baton-operator | sort -n | tail -n 1 | figure operator_rss MiB
-  sizes baton-sidecar | figure sidecar_rss MiB
+  # What is measured is idle time: looks at memory every two seconds of it.
+  for ((sample = 1; sample <= samples; sample++)); do
+    sleep "$pause"
+    leader="$(sizes baton-operator | sort -n | tail -n 1)"
+    printf '%s operator_rss MiB\n' "$leader"
+    sizes baton-sidecar | sed 's/$/ sidecar_rss MiB/'
+  done | awk '{ print $2, $1, $3 }' | figures
   join <(sort <<<"$before") <(ticks baton-sidecar | sort) |
-    awk -v hz="$(getconf CLK_TCK)" -v s="$second" '{ printf "%.2f\n", ($3 - $2) / hz / s * 100 }' | figure sidecar_cpu percent
+    awk -v hz="$(getconf CLK_TCK)" -v s="$((samples * pause))" '{ printf "%.2f\n", ($3 - $2) / hz / s * 100 }' | figure sidecar_cpu percent
   for name in one two three; do
     kubectl delete namespace "baton-bench-$name" --wait=false >/dev/null
   done

@@ -218,6 +218,38 @@ TEST(AckCount, RisesBeforeItIsRecordedWithAFloor) {
   EXPECT_EQ(decision.record->next.floor, gtids(0, 12)) << "what is on its way may have got the one ack already";
 }
 
+TEST(AckCount, RisesOnlyWhenTheOrderToLowerItCannotLandAnyMore) {
+  Sample sample(3, 2);
+  sample.open();
+  sample.recorded.ack_count = 1;
+  sample.at(0).report->held_revision = Revision{8};
+  Decision decision = sample.decide();
+  EXPECT_FALSE(decision.record) << "commits wait for two acks, but an order on record 9 to wait for one may be on its way";
+  ASSERT_NE(step_of<engine::SetAckCount>(decision), nullptr);
+  EXPECT_EQ(step_of<engine::SetAckCount>(decision)->count, 2);
+  sample.at(0).report->held_revision = Revision{9};
+  decision = sample.decide();
+  ASSERT_TRUE(decision.record);
+  EXPECT_EQ(decision.record->next.ack_count, 2);
+}
+
+TEST(AckCount, CommitsGoOnWithoutAcksAlsoWhereThereIsNoAckerAtAll) {
+  Sample sample(2, 1);
+  sample.open();
+  sample.spec.degrade = true;
+  sample.recorded.ackers.clear();
+  sample.server(0).semi_sync.clients = 0;
+  sample.at(0).not_acking_since = sample.now - Duration{1000};
+  sample.at(1) = {.ordinal = Ordinal{1}, .pod = "shop-1"};
+  Decision decision = sample.decide();
+  EXPECT_FALSE(decision.record);
+  EXPECT_TRUE(decision.look_again);
+  sample.at(0).not_acking_since = sample.now - Duration{5000};
+  decision = sample.decide();
+  ASSERT_TRUE(decision.record) << decision.message;
+  EXPECT_EQ(decision.record->next.ack_count, 0);
+}
+
 TEST(AckCount, NeverFallsBelowOneOnceReady) {
   Sample sample;
   sample.open();
@@ -297,7 +329,30 @@ TEST(MandatoryLog, OfAnUntoldEndIsWaitedForInsteadOfLettingThePrimaryReturn) {
   sample.at(0).down_since = sample.now - Duration{20};
   EXPECT_EQ(step_of<engine::Permit>(sample.decide()), nullptr);
   sample.at(0).down_since = sample.now - Duration{5000};
+  const Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record) << "its sidecar and its volume may be lost next, and with them what is known of its end";
+  EXPECT_FALSE(decision.record->next.mandatory_log.empty());
+  sample.recorded = decision.record->next;
   EXPECT_NE(step_of<engine::Permit>(sample.decide()), nullptr) << "but not for ever";
+}
+
+TEST(MandatoryLog, OfAnEndThatOnlyTheKubeletSaw) {
+  Sample sample;
+  sample.recorded.failover.reset();
+  engine::Report& report = *sample.at(0).report;
+  report = *Sample::member(0).report;
+  report.opened_epoch = Epoch{2};
+  sample.at(0).heard = false;
+  EXPECT_EQ(sample.decide().state, ClusterState::kPrimaryUnknown);
+  sample.observed.ended_pods.insert(identity(0).pod_uid);
+  Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record);
+  EXPECT_FALSE(decision.record->next.failover) << "a reboot of its node may have shut it down in order";
+  EXPECT_FALSE(decision.record->next.mandatory_log.empty());
+  sample.recorded = decision.record->next;
+  decision = sample.decide();
+  EXPECT_FALSE(decision.record);
+  EXPECT_EQ(decision.state, ClusterState::kFailoverHeld) << decision.message;
 }
 
 TEST(Fsynced, AcksAreForgottenWhenTheSettingIsNotWhatItWas) {
@@ -386,6 +441,24 @@ TEST(Failover, AStrangerIsExpelledBeforeTheChoiceIsMade) {
   EXPECT_FALSE(decision.record);
   ASSERT_NE(step_of<engine::ExpelReplica>(decision), nullptr);
   EXPECT_EQ(step_of<engine::ExpelReplica>(decision)->replica, uuid_of(91));
+}
+
+TEST(Failover, TheChoiceDoesNotWaitForAnAckerThatCannotConnectWithoutAWord) {
+  Sample sample;
+  converge(sample);
+  sample.server(1).semi_sync.clients = 0;
+  sample.channel(2).receiver_error = "the source purged what it needs";
+  sample.at(2).turned_since = sample.now - Duration{1000};
+  Decision decision = sample.decide();
+  EXPECT_FALSE(decision.record);
+  EXPECT_FALSE(finds(decision, "WaitingForAcks")) << "it may connect yet";
+  sample.at(2).turned_since = sample.now - Duration{5000};
+  decision = sample.decide();
+  EXPECT_FALSE(decision.record) << "commits would wait for ever";
+  EXPECT_TRUE(finds(decision, "WaitingForAcks"));
+  EXPECT_TRUE(decision.message.contains("the source purged what it needs")) << decision.message;
+  sample.spec.degrade = true;
+  EXPECT_TRUE(sample.decide().record) << "they may go on without";
 }
 
 TEST(Failover, AcksAreSwitchedOnWhenAllIsApplied) {
@@ -498,13 +571,17 @@ TEST(Start, TheGraceOfACrashIsForOneThatCanComeBack) {
   }
 }
 
-TEST(Start, TheEndOfAPodThatTheKubeletReportedIsProof) {
+TEST(Start, AnOldLineOfAMemberThatIsNotHeardProvesNothing) {
   Sample sample;
   sample.recorded.failover.reset();
   sample.at(0).heard = false;
-  sample.at(0).report->process = engine::Process::kRunning;
-  EXPECT_EQ(sample.decide().state, ClusterState::kPrimaryUnknown);
+  sample.at(0).report->opened_epoch = Epoch{1};
+  const Decision decision = sample.decide();
+  EXPECT_FALSE(decision.record);
+  EXPECT_EQ(decision.state, ClusterState::kPrimaryUnknown) << "it ended in epoch 1, and was opened in 2 by another leader";
   sample.observed.ended_pods.insert(identity(0).pod_uid);
+  EXPECT_EQ(sample.decide().state, ClusterState::kPrimaryUnknown) << "nor does the end of that pod";
+  sample.at(0).report->opened_epoch = Epoch{2};
   EXPECT_TRUE(sample.decide().record);
 }
 
@@ -699,6 +776,17 @@ TEST(Reopen, OnlyWhenItsLogCoversTheFloorAndAllThatIsHeard) {
   EXPECT_EQ(decision.state, ClusterState::kFailoverHeld);
 }
 
+TEST(Reopen, WhatWaitsForAcksThereIsInItsLog) {
+  Sample sample;
+  sample.at(0) = Sample::member(0);
+  sample.server(0).read_only = false;
+  sample.server(0).owned = gtids(0, 11).minus(gtids(0, 10));
+  sample.channel(2).retrieved = gtids(0, 11);
+  const Decision decision = sample.decide();
+  ASSERT_TRUE(decision.record) << decision.message;
+  EXPECT_EQ(decision.record->next.epoch, Epoch{3});
+}
+
 TEST(Reopen, IsForOneThatRestartedAndNotForOneThatIsBeingOpened) {
   Sample sample;
   sample.open();
@@ -865,6 +953,9 @@ TEST(Step, WhatCannotBeUndoneIsCheckedOnceMore) {
   EXPECT_TRUE(irrevocable(engine::Initialize{Ordinal{0}, {}}));
   EXPECT_TRUE(irrevocable(engine::CloneFrom{Ordinal{0}, Ordinal{1}}));
   EXPECT_TRUE(irrevocable(engine::Repoint{Ordinal{0}}));
+  EXPECT_TRUE(irrevocable(engine::SetAckCount{Ordinal{0}, 1}));
+  EXPECT_TRUE(irrevocable(engine::EnsureReplicationAccount{Ordinal{0}, {}}));
+  EXPECT_TRUE(irrevocable(engine::Follow{Ordinal{1}, Ordinal{0}, true}));
   EXPECT_FALSE(irrevocable(engine::StopReceiver{Ordinal{0}}));
 }
 

@@ -55,6 +55,7 @@ struct Sample {
     dead.held = true;
     dead.server.reset();
     dead.exit = "killed by signal 9";
+    dead.opened_epoch = Epoch{1};
   }
 
   engine::ObservedMember& at(int i) { return observed.members.at(static_cast<std::size_t>(i)); }
