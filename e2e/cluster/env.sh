@@ -5,6 +5,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
 
 export KUBECONFIG="$KUBECONFIG_FILE"
+# shellcheck disable=SC2034
+API_SERVER=https://10.99.0.11:6443
 export KUBECACHEDIR="$STATE/kubectl-cache"
 export HELM_CACHE_HOME="$CACHE/helm/cache" HELM_CONFIG_HOME="$CACHE/helm/config" HELM_DATA_HOME="$CACHE/helm/data"
 case ":$PATH:" in

@@ -120,9 +120,10 @@ struct ObservedMember {
   std::optional<Report> report;       ///< The newest line, however old.
   std::optional<Instant> down_since;  ///< Since when the sidecar says that mysqld does not run.
   std::optional<Instant>
-      not_acking_since;                 ///< Since when it has not been seen acking (receiver connected, semi-sync on).
-  std::optional<Instant> idle_since;    ///< Since when it has received nothing, not even a part, and executed nothing.
-  std::optional<Instant> turned_since;  ///< Since when its channel points to the source that it points to.
+      not_acking_since;                  ///< Since when it has not been seen acking (receiver connected, semi-sync on).
+  std::optional<Instant> idle_since;     ///< Since when it has received nothing, not even a part, and executed nothing.
+  std::optional<Instant> waiting_since;  ///< Since when commits there wait for acks, at each look.
+  std::optional<Instant> turned_since;   ///< Since when its channel points to the source that it points to.
 };
 
 struct ObservedCluster {

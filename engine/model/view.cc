@@ -187,6 +187,10 @@ bool acks_to(const Server& server, const ObservedMember& source) {
   return follows(server, source) && server.channel.receiver == Thread::kRunning && server.semi_sync.replica_active;
 }
 
+bool obeys_record(const View& view, const Report& report) {
+  return std::pair(report.held_epoch, report.held_revision) >= std::pair(view.recorded.epoch, view.recorded.revision);
+}
+
 Identity identity_of(const ObservedMember& member) {
   if (!member.report) return {.ordinal = member.ordinal};
   return {.ordinal = member.ordinal,

@@ -80,6 +80,9 @@ inline constexpr int kEndsInARow = 2;
 [[nodiscard]] bool fetches_from(const Server& server, const ObservedMember& source);
 /// Whether its acks reach that source now.
 [[nodiscard]] bool acks_to(const Server& server, const ObservedMember& source);
+/// Whether its sidecar has obeyed an order on the newest record, and so refuses what was ordered on older ones and may
+/// be on its way still.
+[[nodiscard]] bool obeys_record(const View& view, const Report& report);
 [[nodiscard]] Identity identity_of(const ObservedMember& member);
 
 }  // namespace baton::engine

@@ -57,13 +57,6 @@ int wanted_ack_count(const View& view, const ObservedMember& primary, Decision& 
   return std::max(std::min(view.spec.acks, fit), once ? 1 : 0);
 }
 
-/// Whether its sidecar has obeyed an order on the newest record, and so refuses what was ordered on older ones and may be
-/// on its way still.
-bool obeys_record(const View& view, const ObservedMember& primary) {
-  const Report& report = *primary.report;
-  return std::pair(report.held_epoch, report.held_revision) >= std::pair(view.recorded.epoch, view.recorded.revision);
-}
-
 /// Lower: record first, then do. Raise: do first, then record, with a floor read after it took effect.
 void size_ack_count(const View& view, const ObservedMember& primary, Decision& decision) {
   const Server& server = *server_of(primary);
@@ -87,7 +80,7 @@ void size_ack_count(const View& view, const ObservedMember& primary, Decision& d
     if (view.spec.replicas == 1) next.ever_ready = false;
     return propose(decision, std::move(next), std::format("commits wait for {} instead of {} acks", wanted, recorded));
   }
-  if (real != wanted || (real > recorded && !obeys_record(view, primary))) {
+  if (real != wanted || (real > recorded && !obeys_record(view, *primary.report))) {
     return add_order(decision, SetAckCount{primary.ordinal, wanted});
   }
   if (real > recorded) {
@@ -199,7 +192,7 @@ bool remove_acker(const View& view, const ObservedMember& primary, Decision& dec
     const bool gone = superseded(view, identity, primary);
     const bool spare = std::ssize(view.recorded.ackers) - 1 >= std::max(1, view.recorded.ack_count);
     if (!spare && !(view.spec.replicas == 1 && view.recorded.ack_count == 0)) continue;
-    if (!gone && !(expelled(server, identity.uuid) && obeys_record(view, primary))) {
+    if (!gone && !(expelled(server, identity.uuid) && obeys_record(view, *primary.report))) {
       add_order(decision, ExpelReplica{primary.ordinal, identity.uuid});
       return true;
     }

@@ -256,8 +256,8 @@ std::string why_unconnected(const View& view, const std::vector<const ObservedMe
 
 /// Whether the choice waits for a first acker: until one is connected or, where commits may go on without, was given
 /// its time.
-bool waits_for_acker(const View& view, const ObservedMember& candidate, const std::vector<const ObservedMember*>& others,
-                     Decision& decision) {
+bool waits_for_acker(const View& view, const ObservedMember& candidate,
+                     const std::vector<const ObservedMember*>& others, Decision& decision) {
   if (others.empty() || server_of(candidate)->semi_sync.clients > 0) return false;
   const std::string why = why_unconnected(view, others, decision);
   if (!why.empty() && view.spec.degrade) return false;

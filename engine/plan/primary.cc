@@ -104,6 +104,17 @@ void housekeeping(const View& view, const ObservedMember& primary, Decision& dec
   }
 }
 
+/// Whether commits wait though enough ackers are connected, and nothing has moved for a while: one that reconnects does
+/// not acknowledge anew what it received before, so a commit whose ack was lost waits until another is acknowledged.
+bool acks_were_lost(const View& view, const ObservedMember& primary, Decision& decision) {
+  const int acks = view.recorded.ack_count;
+  if (acks == 0 || !primary.waiting_since || !primary.idle_since) return false;
+  const Instant due = std::max(*primary.waiting_since, *primary.idle_since) + kPatience;
+  if (view.now >= due) return true;
+  decision.look_again = std::min(decision.look_again.value_or(due), due);
+  return false;
+}
+
 void state_when_open(const View& view, const ObservedMember& primary, Decision& decision) {
   const Server& server = *server_of(primary);
   const int acks = view.recorded.ack_count;
@@ -113,6 +124,14 @@ void state_when_open(const View& view, const ObservedMember& primary, Decision& 
         std::format("commits on {} wait: {} of {} ackers are connected", primary.pod, server.semi_sync.clients, acks));
     decision.findings.push_back({"WaitingForAcks", primary.ordinal, decision.message});
     return;
+  }
+  if (acks_were_lost(view, primary, decision)) {
+    set_state(decision, ClusterState::kWaitingForAcks,
+              std::format("{} commits on {} wait although enough ackers are connected: their acks were lost with a "
+                          "connection, or ackers do not answer; a heartbeat is written, whose ack frees them",
+                          server.semi_sync.waiting_sessions, primary.pod));
+    decision.findings.push_back({"WaitingForAcks", primary.ordinal, decision.message});
+    return add_order(decision, WriteHeartbeat{primary.ordinal});
   }
   const bool whole = decision.findings.empty();
   set_state(

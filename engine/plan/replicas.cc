@@ -69,11 +69,6 @@ bool predecessor_leaves(const View& view, const ObservedMember& member) {
                              [&](const Identity& a) { return a.uuid == identity.uuid && a != identity; });
 }
 
-/// Whether the sidecar has yet to see an order of the newest record; until then it would obey an older one.
-bool obeys_less(const View& view, const Report& report) {
-  return std::pair(report.held_epoch, report.held_revision) < std::pair(view.recorded.epoch, view.recorded.revision);
-}
-
 void set_aside(const View& view, const ObservedMember& member, const GtidSet& errant, Decision& decision) {
   find(decision, member, "ErrantMember",
        std::format("{} holds transactions that are not part of the history and is set aside: {}. Keep its volume if "
@@ -102,7 +97,7 @@ void attach(const View& view, const ObservedMember& member, const ObservedMember
   const auto known = std::ranges::find(source.replication_accounts, member.report->uuid, &ReplicationAccount::uuid);
   const bool account = known != source.replication_accounts.end() && !known->locked;
   const bool cut_off = known != source.replication_accounts.end() && known->locked;
-  if (!account && !acker && (server.semi_sync.replica_enabled || (cut_off && obeys_less(view, *member.report)))) {
+  if (!account && !acker && (server.semi_sync.replica_enabled || (cut_off && !obeys_record(view, *member.report)))) {
     // It was expelled so that its acks end. Its receiver keeps dialling as an acker, and an order to be one may still
     // be under way: it is let in again only when it has obeyed the newest record and sends none.
     add_order(decision, Follow{member.ordinal, primary.ordinal, false});

@@ -50,6 +50,7 @@ std::string describe(const Step& step, const std::string& cluster) {
           [&](const EnsureApplicationAccount& s) {
             return std::format("make the application's account on {}", pod(s.on));
           },
+          [&](const WriteHeartbeat& s) { return std::format("write a heartbeat on {}", pod(s.on)); },
           [&](const AllowClone& s) {
             return std::format("{} clones on {}", s.allowed ? "allow" : "forbid", pod(s.on));
           },
@@ -82,6 +83,7 @@ std::string_view name_of(const Step& step) {
                         [](const EnsureReplicationAccount&) { return "EnsureReplicationAccount"; },
                         [](const ExpelReplica&) { return "ExpelReplica"; },
                         [](const EnsureApplicationAccount&) { return "EnsureApplicationAccount"; },
+                        [](const WriteHeartbeat&) { return "WriteHeartbeat"; },
                         [](const AllowClone&) { return "AllowClone"; },
                         [](const WaitApplied&) { return "WaitApplied"; },
                         [](const WaitAckers&) { return "WaitAckers"; },

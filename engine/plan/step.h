@@ -67,6 +67,9 @@ struct ExpelReplica {
 struct EnsureApplicationAccount {
   Ordinal on;
 };
+struct WriteHeartbeat {
+  Ordinal on;
+};  ///< A write without content, whose ack frees the commits before it that lost theirs.
 struct AllowClone {
   Ordinal on;
   bool allowed;
@@ -93,7 +96,7 @@ struct LabelRole {
 
 using Step = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, OfferLogs, Fetch, SetDurability,
                           SetAckCount, SetAckers, EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount,
-                          AllowClone, WaitApplied, WaitAckers, Open, Repoint, LabelRole>;
+                          WriteHeartbeat, AllowClone, WaitApplied, WaitAckers, Open, Repoint, LabelRole>;
 
 /// The member that carries the step out; for Repoint the one that the endpoint moves to.
 [[nodiscard]] Ordinal member_of(const Step& step);

@@ -65,6 +65,7 @@ struct CommandOf {
   R operator()(const engine::EnsureApplicationAccount&) const {
     return wire::EnsureApplicationAccount{.database = plan.database, .user = plan.user};
   }
+  R operator()(const engine::WriteHeartbeat&) const { return wire::WriteHeartbeat{}; }
   R operator()(const engine::AllowClone& s) const { return wire::AllowClone{.allowed = s.allowed}; }
   R operator()(const engine::WaitApplied& s) const {
     return wire::WaitApplied{.target = s.target.to_string(), .milliseconds = kWaitSlice.count()};

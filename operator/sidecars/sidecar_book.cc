@@ -59,6 +59,8 @@ Result<SidecarBook::News> SidecarBook::hear(const ClusterKey& key, wire::MemberS
   const bool moved = before == nullptr || !same_progress(before->state, line.state);
   const bool turned = before == nullptr || !same_source(before->state, line.state);
   incarnation.idle_since = !answers ? std::nullopt : moved ? std::optional(now) : incarnation.idle_since;
+  const bool waits = answers && line.state.sql->semi_sync.waiting_sessions > 0;
+  incarnation.waiting_since = waits ? incarnation.waiting_since.value_or(now) : std::optional<Instant>();
   incarnation.turned_since = !answers ? std::nullopt : turned ? std::optional(now) : incarnation.turned_since;
   incarnation.line = std::make_shared<const HeardLine>(std::move(line));
   incarnation.heard_at = member.heard_at = now;
@@ -105,6 +107,7 @@ std::vector<SidecarBook::Entry> SidecarBook::entries(const ClusterKey& key, Inst
                   .heard_at = incarnation.heard_at,
                   .down_since = incarnation.down_since,
                   .not_acking_since = incarnation.not_acking_since,
+                  .waiting_since = incarnation.waiting_since,
                   .turned_since = incarnation.turned_since,
                   .idle_since = incarnation.idle_since};
       if (!entry.not_acking_since && now - entry.heard_at > kSilence) entry.not_acking_since = entry.heard_at;

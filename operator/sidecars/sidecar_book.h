@@ -41,6 +41,7 @@ class SidecarBook {
     Instant heard_at;
     std::optional<Instant> down_since;        ///< mysqld does not run, says each line since then.
     std::optional<Instant> not_acking_since;  ///< Not seen acking since then; silence is not seeing.
+    std::optional<Instant> waiting_since;     ///< Its commits wait for acks, says each line since then.
     std::optional<Instant> turned_since;      ///< A server whose channel points to the same source since then.
     std::optional<Instant> idle_since;  ///< A server that has received nothing, not even a part, and executed nothing.
   };
@@ -74,6 +75,7 @@ class SidecarBook {
     Instant heard_at;
     std::optional<Instant> down_since;
     std::optional<Instant> not_acking_since;
+    std::optional<Instant> waiting_since;
     std::optional<Instant> turned_since;
     std::optional<Instant> idle_since;
   };

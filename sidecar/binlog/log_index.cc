@@ -62,6 +62,7 @@ struct LogIndex::Entry {
   bool is_done = false;                 ///< Nothing more will come.
   bool is_barred = false;               ///< Must not be read yet.
   bool is_suspect = false;              ///< The walk by headers failed: read with checksums.
+  bool is_sought = false;               ///< It was missing: all places were to be found anew.
   bool is_changed = false;              ///< `file` is older than the walk.
   std::shared_ptr<const LogFile> file;  ///< For snapshots. Null until there is something.
 
@@ -110,6 +111,7 @@ struct LogIndex::Followed {
   std::vector<std::filesystem::path> kept;
   std::vector<std::unique_ptr<Entry>> entries;  ///< Those that are only kept, then as listed, oldest first.
   bool is_same = false;                         ///< The listing is the one of the step before.
+  bool is_stale = false;                        ///< A file is not where it was, whatever the listing says.
 
   /// Makes the entries be at these places; what is known of a file goes with it to another name.
   void replace_entries(const std::vector<std::filesystem::path>& places, const std::vector<KeptLog>& kept_now) {
@@ -205,10 +207,10 @@ void LogIndex::take_executed(const Step& step) {
 Result<void> LogIndex::read_all(const Step& step) {
   for (Followed& logs : followed_) TRY_VOID(refresh(logs, step));
   // The last of each listing first, so that the newest is ready at once; then relay logs, which are few.
-  for (const Followed& logs : followed_) {
+  for (Followed& logs : followed_) {
     if (!logs.entries.empty()) TRY_VOID(read_entry(logs, logs.entries.size() - 1, step));
   }
-  for (const Followed& logs : followed_ | std::views::reverse) {
+  for (Followed& logs : followed_ | std::views::reverse) {
     for (std::size_t place = logs.entries.size(); place > 1; --place) TRY_VOID(read_entry(logs, place - 2, step));
   }
   return {};
@@ -227,23 +229,25 @@ Result<void> LogIndex::refresh(Followed& logs, const Step& step) {
   }
   TRY(kept, kept_logs(logs.listing.kept_folder));
   const auto kept_paths = kept | std::views::transform(&KeptLog::path) | std::ranges::to<std::vector>();
-  logs.is_same = *paths == logs.listed && kept_paths == logs.kept;
+  logs.is_same = !logs.is_stale && *paths == logs.listed && kept_paths == logs.kept;
   if (logs.is_same) return {};
   TRY(places, places_of(*paths, kept));
   logs.replace_entries(places, kept);
   logs.listed = *std::move(paths);
   logs.kept = kept_paths;
+  logs.is_stale = false;
   changed_ = true;
   return {};
 }
 
-Result<void> LogIndex::read_entry(const Followed& logs, std::size_t place, const Step& step) {
+Result<void> LogIndex::read_entry(Followed& logs, std::size_t place, const Step& step) {
   Entry& entry = *logs.entries[place];
   // mysqld touches no older file, and RESET shows in the newest.
   if (entry.is_done && logs.is_same && !entry.problem) return {};
   auto facts = facts_of(entry.path);
   if (!facts && facts.error().kind == ErrorKind::kNotFound) return take_missing(logs, entry, facts.error());
   if (!facts) return std::unexpected(facts.error());
+  entry.is_sought = false;
   if (entry.is_done && *facts == entry.facts) return {};
   const std::uint64_t known = entry.walk != nullptr ? entry.walk->contents().end_position : 0;
   if (entry.is_done || facts->identity != entry.facts.identity || facts->size < known) {
@@ -305,12 +309,16 @@ Result<void> LogIndex::walk_on(Entry& entry, const LogListing& listing, LogWalk:
 }
 
 /// A file of the list is missing: purged since the index was read, or lost.
-Result<void> LogIndex::take_missing(const Followed& logs, Entry& entry, const Error& error) {
+Result<void> LogIndex::take_missing(Followed& logs, Entry& entry, const Error& error) {
   const auto now = read_index(logs.listing.index_file, logs.listing.data_directory);
   if (!now || std::ranges::find(*now, entry.path) == now->end()) {
     return fail(ErrorKind::kRetry, "purged meanwhile: {}", error.what);
   }
   if (entry.problem) return {};
+  if (!entry.is_sought && facts_of(logs.listing.kept_path(entry.path))) {
+    entry.is_sought = logs.is_stale = true;
+    return fail(ErrorKind::kRetry, "only its second name is left: {}", error.what);
+  }
   entry.forget();
   entry.is_done = changed_ = true;
   entry.problem = Error{ErrorKind::kCorrupt, std::format("listed in the index: {}", error.what)};

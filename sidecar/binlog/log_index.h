@@ -138,10 +138,10 @@ class LogIndex {
   void take_executed(const Step& step);
   [[nodiscard]] Result<void> read_all(const Step& step);
   [[nodiscard]] Result<void> refresh(Followed& logs, const Step& step);
-  [[nodiscard]] Result<void> read_entry(const Followed& logs, std::size_t place, const Step& step);
+  [[nodiscard]] Result<void> read_entry(Followed& logs, std::size_t place, const Step& step);
   [[nodiscard]] Result<void> walk_on(Entry& entry, const LogListing& listing, LogWalk::Step plan,
                                      const FileFacts& facts);
-  [[nodiscard]] Result<void> take_missing(const Followed& logs, Entry& entry, const Error& error);
+  [[nodiscard]] Result<void> take_missing(Followed& logs, Entry& entry, const Error& error);
   void publish();
 
   std::vector<Followed> followed_;

@@ -109,12 +109,22 @@ Result<bool> LogStream::start_logs() {
       if (contents.has_previous && reader_.contains(contents.previous)) break;
     }
     const bool is_found = file_ > 0;
-    if (is_found) --file_;
+    if (is_found) file_ = oldest_lacking(file_ - 1);
     if (!is_found && !logs.has_oldest) return fail(ErrorKind::kRetry, "the older binary logs are not indexed yet");
   } else if (!logs.has_oldest) {
     return fail(ErrorKind::kRetry, "the older relay logs are not indexed yet");
   }
   return !logs.files.empty();
+}
+
+/// The oldest file before that place that has something for the reader, else the place itself. There is none where each
+/// file begins with what the ones before it hold; but RESET BINARY LOGS AND GTIDS begins anew, and what was before may
+/// be kept.
+std::size_t LogStream::oldest_lacking(std::size_t place) const {
+  const auto before = snapshot_->logs[logs_].files | std::views::take(place);
+  const auto lacking =
+      std::ranges::find_if(before, [this](const auto& file) { return !reader_.contains(file->contents.transactions); });
+  return static_cast<std::size_t>(lacking - before.begin());
 }
 
 Result<void> LogStream::plan_segment() {

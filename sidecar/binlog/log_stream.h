@@ -50,6 +50,7 @@ class LogStream final : public TransactionStream {
 
   [[nodiscard]] Result<bool> plan();
   [[nodiscard]] Result<bool> start_logs();
+  [[nodiscard]] std::size_t oldest_lacking(std::size_t place) const;
   [[nodiscard]] Result<void> plan_segment();
   [[nodiscard]] Result<void> plan_by_transactions(const Segment& segment);
   [[nodiscard]] Result<void> pass_problem();

@@ -18,7 +18,7 @@ namespace baton::sidecar {
 namespace {
 
 /// Raised when a record is written that older sidecars would misread.
-constexpr std::int64_t kFormat = 2;
+constexpr std::int64_t kFormat = 3;
 constexpr std::size_t kMaxFile = 4 * 1024 * 1024;
 
 std::string reason() { return std::strerror(errno); }
@@ -97,6 +97,7 @@ void visit_fields(Visitor& visit, S& value) {
   visit("opened_on_boot", value.opened_on_boot);
   visit("unseen_pod", value.unseen_pod);
   visit("suspect_end", value.suspect_end);
+  visit("suspect_stays", value.suspect_stays);
   visit("relaxed_on", value.relaxed_on);
   visit("uuid", value.uuid);
   visit("server_id", value.server_id);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "engine/base/result.h"
@@ -21,6 +22,7 @@ struct EpochRecord {
   std::string opened_on_boot;     ///< Boot id of its node then.
   std::string unseen_pod;         ///< See wire::MemberState.
   bool suspect_end = false;       ///< See wire::MemberState.
+  bool suspect_stays = false;     ///< Another mysqld was started since: no exit tells of the suspect end any more.
   /// Boot id of the node on which durability was relaxed; empty: it never was, or was restored since. After another
   /// boot tables and binary log may not fit each other.
   std::string relaxed_on;
@@ -29,8 +31,14 @@ struct EpochRecord {
   wire::Directory directory = wire::Directory::kEmpty;
   /// GTIDs that were executed but are in no binlog file (@@gtid_purged as last seen): CLONE and purging leave such.
   std::string outside_logs;
-  bool ackers_known = false;          ///< Whether a SetAckers order was ever given.
-  std::vector<std::string> replicas;  ///< The uuids of the last SetAckers order.
+  bool ackers_known = false;          ///< Whether a SetAckers order was given since the Open of opened_epoch.
+  std::vector<std::string> replicas;  ///< Its uuids, and those whose accounts were made since.
+
+  /// All that an Open changes.
+  auto opening(this auto& self) {
+    return std::tie(self.opened_epoch, self.open, self.opened_by_pod, self.opened_on_boot, self.unseen_pod,
+                    self.suspect_end, self.suspect_stays, self.ackers_known, self.replicas);
+  }
 
   friend bool operator==(const EpochRecord&, const EpochRecord&) = default;
 };

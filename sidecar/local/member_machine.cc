@@ -63,7 +63,7 @@ Effects MemberMachine::on_process_list(std::optional<int> running, Instant now) 
     if (*running == pid_) return {};
     pid_ = *running;
     begin_start(Process::kStarting);
-    return end_if_unwanted({.watch = running});
+    return judge_running({.watch = running});
   }
   if (must_test_lock()) return await_lock("that was not looked at yet");
   // Nobody starts mysqld while the record says open, so that its absence is its death. Otherwise a start that an
@@ -81,6 +81,8 @@ Effects MemberMachine::on_gate_idle(Instant now) {
   if (must_test_lock()) return await_lock("that was not looked at yet");
   Effects effects;
   if (state_.process != Process::kNotRunning) effects = ended(now);
+  // Only now is the exit that a gate tells when it dials known to be that of the last mysqld, not of one before.
+  judge_suspect_end(effects);
   maybe_start(effects, now);
   return effects;
 }
@@ -116,10 +118,12 @@ Effects MemberMachine::on_gate_running(int pid, bool initialize) {
   const bool expected = state_.process == Process::kStarting || state_.process == Process::kInitializing ||
                         state_.process == Process::kCloning;
   if (!expected) begin_start(initialize ? Process::kInitializing : Process::kStarting);
-  return end_if_unwanted({.watch = pid});
+  return judge_running({.watch = pid});
 }
 
-Effects MemberMachine::end_if_unwanted(Effects effects) {
+/// A mysqld runs that is new to this sidecar, or whose record is.
+Effects MemberMachine::judge_running(Effects effects) {
+  keep_suspect_end(effects);
   // An order or SIGTERM may have overtaken the start, or an earlier sidecar's Initialize or CloneFrom was cut short.
   // With a record that cannot be trusted a server that runs is left alone.
   const bool left_over = record_ && !has_value() && task_ == Task::kNone;
@@ -135,13 +139,8 @@ Effects MemberMachine::on_gate_exited(int pid, const wire::Exit& exit, std::stri
   if (pid == pid_) effects = ended(now, exit.signal);
   // A gate tells its last exit again when it dials anew; only the end of what we know makes it idle.
   if (pid == last_pid_) gate_ = Gate::kIdle;
-  if (pid == last_pid_ || last_pid_ == 0) {
-    tell_exit(exit, tail);
-    if (record_ && record_->suspect_end && exit.signal) {
-      record_->suspect_end = state_.suspect_end = false;
-      dirty_ = effects.save = true;
-    }
-  }
+  if (pid == last_pid_ || last_pid_ == 0) tell_exit(exit, tail);
+  if (pid == last_pid_) judge_suspect_end(effects);
   if (exit.status == kMysqldRestartExit) next_start_ = now;
   maybe_start(effects, now);
   return effects;
@@ -232,9 +231,10 @@ Effects MemberMachine::on_tick(Instant now) {
 Effects MemberMachine::on_saved(const EpochRecord& written, std::string error, Instant now) {
   Effects effects;
   if (!error.empty()) {
-    state_.start_error = std::move(error);
+    state_.start_error = save_error_ = std::move(error);
     return effects;
   }
+  if (const auto mended = std::exchange(save_error_, {}); state_.start_error == mended) state_.start_error.clear();
   dirty_ = *record_ != written;
   publish(written);
   maybe_start(effects, now);
@@ -253,7 +253,7 @@ Effects MemberMachine::on_record(Result<EpochRecord> record, Instant now) {
     record_->hold = Hold::kFenced;
     dirty_ = effects.save = true;
   }
-  if (pid_ != 0) return end_if_unwanted(std::move(effects));
+  if (pid_ != 0) return judge_running(std::move(effects));
   const bool was_seen = last_pid_ != 0;
   if (state_.process == Process::kNotRunning && is_open_elsewhere() && !was_seen) {
     // The gate's word was taken for more than it is.
@@ -284,12 +284,12 @@ Result<Effects> MemberMachine::admit(const wire::Order& order) {
   // One whose numbers could not be written down comes again, and is not done before they are either.
   if (wanted == held) return Effects{.save = dirty_};
   std::tie(record_->epoch, record_->revision) = wanted;
-  dirty_ = true;
-  return Effects{.save = true};
+  return changed();
 }
 
 Effects MemberMachine::fence() {
   ENSURE(record_.has_value());
+  ++fences_;
   Effects effects;
   if (record_->hold != Hold::kFenced) {
     record_->hold = Hold::kFenced;
@@ -302,6 +302,7 @@ Effects MemberMachine::fence() {
 Result<Effects> MemberMachine::fence_unrecorded(const wire::Order& order) {
   ENSURE(!record_.has_value());
   TRY_VOID(check_address(order));
+  ++fences_;
   fence_seen_ = std::max(fence_seen_, std::optional(std::pair(order.epoch, order.revision)));
   Effects effects;
   kill_if_it_runs(effects);
@@ -314,8 +315,9 @@ void MemberMachine::kill_if_it_runs(Effects& effects) {
   effects.gate.push_back(GateAction::kKill);
 }
 
-Effects MemberMachine::permit(Instant now) {
+Result<Effects> MemberMachine::permit(int fences_before, Instant now) {
   ENSURE(record_.has_value());
+  if (fences_ != fences_before) return fail(ErrorKind::kUnsafe, "a Fence came after this order");
   Effects effects;
   next_start_ = now;
   backoff_ = Duration::zero();
@@ -341,28 +343,24 @@ Result<void> MemberMachine::may_open() const {
 Effects MemberMachine::mark_open(std::int64_t epoch) {
   ENSURE(record_.has_value());
   if (record_->open && record_->opened_epoch == epoch && !is_open_elsewhere()) return {};
+  // A list from before would cut off whoever became a member since.
+  if (record_->opened_epoch != epoch) record_->replicas.clear();
+  record_->ackers_known = record_->ackers_known && record_->opened_epoch == epoch;
   record_->open = true;
   record_->opened_by_pod = state_.pod_uid;
   record_->opened_on_boot = state_.boot_id;
   record_->unseen_pod.clear();
-  record_->suspect_end = false;
+  record_->suspect_end = record_->suspect_stays = false;
   record_->opened_epoch = epoch;
-  dirty_ = true;
-  return {.save = true};
+  return changed();
 }
 
 Effects MemberMachine::unmark_open(const EpochRecord& before) {
   ENSURE(record_.has_value());
   // It ended meanwhile: the hold stands.
   if (!record_->open) return {};
-  record_->open = before.open;
-  record_->opened_by_pod = before.opened_by_pod;
-  record_->opened_on_boot = before.opened_on_boot;
-  record_->unseen_pod = before.unseen_pod;
-  record_->suspect_end = before.suspect_end;
-  record_->opened_epoch = before.opened_epoch;
-  dirty_ = true;
-  return {.save = true};
+  record_->opening() = before.opening();
+  return changed();
 }
 
 Result<Effects> MemberMachine::mark_relaxed() {
@@ -371,16 +369,14 @@ Result<Effects> MemberMachine::mark_relaxed() {
   if (state_.boot_id.empty()) return fail(ErrorKind::kUnsafe, "the node's boot id is not known");
   if (relaxed()) return Effects{};
   record_->relaxed_on = state_.boot_id;
-  dirty_ = true;
-  return Effects{.save = true};
+  return changed();
 }
 
 Effects MemberMachine::mark_restored() {
   ENSURE(record_.has_value());
   if (!relaxed()) return {};
   record_->relaxed_on.clear();
-  dirty_ = true;
-  return {.save = true};
+  return changed();
 }
 
 Effects MemberMachine::remember_ackers(std::vector<std::string> replicas) {
@@ -388,8 +384,14 @@ Effects MemberMachine::remember_ackers(std::vector<std::string> replicas) {
   if (record_->ackers_known && record_->replicas == replicas) return {};
   record_->ackers_known = true;
   record_->replicas = std::move(replicas);
-  dirty_ = true;
-  return {.save = true};
+  return changed();
+}
+
+Effects MemberMachine::allow_replica(const std::string& uuid) {
+  ENSURE(record_.has_value());
+  if (!record_->ackers_known || std::ranges::contains(record_->replicas, uuid)) return {};
+  record_->replicas.push_back(uuid);
+  return changed();
 }
 
 Result<Effects> MemberMachine::offer_logs(std::string replica, std::string set) {
@@ -490,6 +492,7 @@ void MemberMachine::settle_end(Effects& effects, std::optional<int> signal, bool
     record_->open = false;
     // Ordered or not: what orders is a signal, and what SIGTERM of another brings about may come before it.
     record_->suspect_end = !signal;
+    record_->suspect_stays = false;
     if (record_->hold == Hold::kNone) record_->hold = Hold::kCrashedPrimary;
     dirty_ = effects.save = true;
     // Told before it is on disk: `open` is, and says the same to the next sidecar.
@@ -499,6 +502,22 @@ void MemberMachine::settle_end(Effects& effects, std::optional<int> signal, bool
   }
   effects.scan_logs = has_value();
   if (effects.scan_logs) ++scan_;
+}
+
+/// The end of the last mysqld is known as far as it ever will be: if a signal brought it, it told clients nothing.
+void MemberMachine::judge_suspect_end(Effects& effects) {
+  if (!record_ || !record_->suspect_end || record_->suspect_stays) return;
+  if (!state_.last_exit || !state_.last_exit->signal) return;
+  record_->suspect_end = state_.suspect_end = false;
+  dirty_ = effects.save = true;
+}
+
+/// Another mysqld is about to run, or does: the end of that one says nothing about the one that was open. Gives whether
+/// this is news, to be on disk first.
+bool MemberMachine::keep_suspect_end(Effects& effects) {
+  if (!record_ || !record_->suspect_end || record_->suspect_stays) return false;
+  record_->suspect_stays = dirty_ = effects.save = true;
+  return true;
 }
 
 void MemberMachine::tell_exit(const wire::Exit& exit, std::string_view tail) {
@@ -523,6 +542,7 @@ void MemberMachine::maybe_start(Effects& effects, Instant now) {
   const bool wanted = has_value() && task_ == Task::kNone && state_.process == Process::kNotRunning;
   const bool allowed = record_ && record_->hold == Hold::kNone && !record_->open && !dirty_ && !state_.terminating;
   if (!wanted || !allowed || gate_ != Gate::kIdle || now < next_start_) return;
+  if (keep_suspect_end(effects)) return;
   command_start(Process::kStarting);
   effects.gate.push_back(GateAction::kStart);
 }

@@ -109,12 +109,16 @@ class MemberMachine {
   /// down: mysqld is killed all the same, because a primary that lives must be stoppable. Is taken up with the record,
   /// once that can be read, unless it turns out to be late. kUnsafe: the order is for another pod.
   [[nodiscard]] Result<Effects> fence_unrecorded(const wire::Order& order);
-  [[nodiscard]] Effects permit(Instant now);
+  /// Fences so far. Who gives a Permit takes the number when that arrives.
+  [[nodiscard]] int fences() const { return fences_; }
+  /// To be asked in the same input as admit. kUnsafe: a Fence came since there were so many. It stands, although the
+  /// Permit, which waited meanwhile, may have the higher numbers.
+  [[nodiscard]] Result<Effects> permit(int fences_before, Instant now);
   /// Whether the server may be opened at all, to be asked in the same input as mark_open. kUnsafe: it is held, has
   /// ended, is relaxed, or its pod is being ended: then it may have been told to end in order, and would tell clients
   /// OK for rows that no replica has. (When the pod's end comes after the mark, it is killed.)
   [[nodiscard]] Result<void> may_open() const;
-  /// To be on disk before the server is opened.
+  /// To be on disk before the server is opened. With a new epoch the ackers are not known any more.
   [[nodiscard]] Effects mark_open(std::int64_t epoch);
   /// Takes mark_open back after the server refused and stayed read-only: what the record said of openings before.
   [[nodiscard]] Effects unmark_open(const EpochRecord& before);
@@ -124,6 +128,8 @@ class MemberMachine {
   /// After all that was committed is on disk again.
   [[nodiscard]] Effects mark_restored();
   [[nodiscard]] Effects remember_ackers(std::vector<std::string> replicas);
+  /// Adds one to the ackers, if these are known. To be on disk before it can log in.
+  [[nodiscard]] Effects allow_replica(const std::string& uuid);
   /// Whose receiver may fetch what from here; an empty `replica`: nobody's. kUnsafe: the directory has no value.
   [[nodiscard]] Result<Effects> offer_logs(std::string replica, std::string set);
   void set_busy(std::string_view order) { state_.busy = order; }
@@ -164,17 +170,26 @@ class MemberMachine {
   [[nodiscard]] bool relaxed() const { return record_ && !record_->relaxed_on.empty(); }
   /// Whether the record is on disk as it is here.
   [[nodiscard]] bool saved() const { return !dirty_; }
+  /// Whether a Fence holds the start.
+  [[nodiscard]] bool fenced() const { return record_ && record_->hold == wire::Hold::kFenced; }
 
  private:
   enum class Gate : std::uint8_t { kUnknown, kIdle, kBusy };
 
+  /// Of whoever has changed the record.
+  [[nodiscard]] Effects changed() {
+    dirty_ = true;
+    return {.save = true};
+  }
   [[nodiscard]] Result<void> check_address(const wire::Order& order) const;
   Effects ended(Instant now, std::optional<int> signal = {});
   void settle_end(Effects& effects, std::optional<int> signal, bool was_seen);
   [[nodiscard]] bool is_open_elsewhere() const;
   Effects await_lock(std::string_view why);
   void kill_if_it_runs(Effects& effects);
-  Effects end_if_unwanted(Effects effects);
+  Effects judge_running(Effects effects);
+  void judge_suspect_end(Effects& effects);
+  bool keep_suspect_end(Effects& effects);
   void tell_exit(const wire::Exit& exit, std::string_view tail);
   void maybe_start(Effects& effects, Instant now);
   void command_start(wire::Process process);
@@ -194,6 +209,8 @@ class MemberMachine {
   bool answered_ = false;
   bool answered_last_ = false;
   bool dirty_ = false;
+  std::string save_error_;  ///< Of the last saving; it may be the start_error.
+  int fences_ = 0;
   /// Epoch and revision of the highest Fence that no record could take up.
   std::optional<std::pair<std::int64_t, std::int64_t>> fence_seen_;
   std::string words_;

@@ -78,11 +78,13 @@ Result<void> Orders::admit(const wire::Order& order) {
 }
 
 Result<void> Orders::dispatch(const std::stop_token& stop, const wire::Order& order) {
+  const int fences = member_.look([](const MemberMachine& machine) { return machine.fences(); });
   const std::unique_lock slot(slot_, kSlotPatience);
   if (!slot) {
     return fail(ErrorKind::kRetry, "busy with {}",
                 member_.look([](const MemberMachine& machine) { return machine.state().busy; }));
   }
+  fences_before_ = fences;
   TRY_VOID(admit(order));
   const auto set_busy = [&](std::string_view name) {
     member_.tell([&](MemberMachine& machine) {
@@ -121,14 +123,17 @@ Result<void> Orders::fence(const std::stop_token& stop, const wire::Order& order
     TRY(admitted, machine.admit(order));
     return merged(std::move(admitted), machine.fence());
   }));
-  const bool ended = member_.wait(stop, kFenceLimit, [](const MemberMachine& machine) {
-    return machine.state().process == Process::kNotRunning && machine.saved();
+  bool is_held = true;
+  const bool ended = member_.wait(stop, kFenceLimit, [&](const MemberMachine& machine) {
+    is_held = unrecorded || machine.fenced();
+    return !is_held || (machine.state().process == Process::kNotRunning && machine.saved());
   });
   if (unrecorded) {
     return fail(unrecorded->kind == ErrorKind::kRetry ? ErrorKind::kRetry : ErrorKind::kUnsafe,
                 "mysqld {}, but that its start is held cannot be written down: {}", ended ? "is down" : "got SIGKILL",
                 unrecorded->what);
   }
+  if (!is_held) return fail(ErrorKind::kRetry, "mysqld got SIGKILL, but a Permit that came later lifted the hold");
   if (ended) return {};
   return fail(ErrorKind::kRetry, "mysqld got SIGKILL, but its end was not seen yet");
 }
@@ -167,8 +172,12 @@ Result<void> Orders::perform(const std::stop_token&, const wire::Order&, const w
   return {};
 }
 
-Result<void> Orders::perform(const std::stop_token&, const wire::Order&, const wire::Permit&) {
-  return member_.apply([&](MemberMachine& machine) { return machine.permit(member_.now()); });
+Result<void> Orders::perform(const std::stop_token&, const wire::Order& order, const wire::Permit&) {
+  return member_.try_apply([&](MemberMachine& machine) -> Result<Effects> {
+    TRY(admitted, machine.admit(order));
+    TRY(permitted, machine.permit(fences_before_, member_.now()));
+    return merged(std::move(admitted), std::move(permitted));
+  });
 }
 
 Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& order, const wire::Fence&) {
@@ -252,6 +261,7 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&,
                              const wire::EnsureReplicationAccount& command) {
   TRY_VOID(need_server());
   TRY(passwords, read_passwords(member_.config()));
+  TRY_VOID(member_.apply([&](MemberMachine& machine) { return machine.allow_replica(command.uuid); }));
   return admin_.ensure_replication_account(stop, command.uuid, passwords);
 }
 
@@ -265,6 +275,12 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&,
   TRY_VOID(need_server());
   TRY(passwords, read_passwords(member_.config()));
   return admin_.ensure_application_account(stop, command.database, command.user, passwords);
+}
+
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::WriteHeartbeat&) {
+  TRY_VOID(need_server());
+  if (!member_.look(is_open)) return fail(ErrorKind::kUnsafe, "this server is not open for writes");
+  return admin_.write_heartbeat(stop);
 }
 
 Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::AllowClone& command) {

@@ -46,6 +46,7 @@ class Orders {
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::ExpelReplica& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order,
                        const wire::EnsureApplicationAccount& command);
+  Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::WriteHeartbeat& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::AllowClone& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::WaitApplied& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::WaitAckers& command);
@@ -66,7 +67,8 @@ class Orders {
   Logger log_;
   std::function<void(std::string_view, std::string_view)> on_done_;
   std::timed_mutex slot_;
-  std::jthread task_;  ///< A clone; only replaced when the machine says that no task runs.
+  int fences_before_ = 0;  ///< How many had come when the order that has the slot came.
+  std::jthread task_;      ///< A clone; only replaced when the machine says that no task runs.
 };
 
 }  // namespace baton::sidecar

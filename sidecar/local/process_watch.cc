@@ -24,7 +24,7 @@
 namespace baton::sidecar {
 namespace {
 
-constexpr std::size_t kMaxCommandLine = 256 * 1024;
+constexpr std::size_t kMaxCommandLine = 8 * 1024 * 1024;  ///< More than the kernel lets a process have.
 constexpr std::size_t kMaxStat = 4096;
 
 // The system calls themselves: glibc's <sys/pidfd.h> is not made for C++ yet.
@@ -59,6 +59,11 @@ bool is_thread_ending(const std::filesystem::path& task) {
   return stat ? says_exiting(*stat) : stat.error().kind == ErrorKind::kNotFound;
 }
 
+bool is_gone(const std::filesystem::path& process) {
+  std::error_code error;
+  return !std::filesystem::exists(process, error) && !error;
+}
+
 std::string first_thread(int pid) { return std::format("/proc/{0}/task/{0}/stat", pid); }
 
 /// The same of an open line. It is the usual answer, many times a second.
@@ -88,9 +93,11 @@ Result<std::optional<int>> find_mysqld(const std::filesystem::path& data_directo
     const std::string name = entry->path().filename();
     int pid = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{}) continue;
-    // Processes come and go while this looks; a zombie's command line is empty.
+    // A zombie's command line is empty.
     const auto command_line = read_small_file(entry->path() / "cmdline", kMaxCommandLine);
     if (command_line && is_mysqld_of(*command_line, argument)) return pid;
+    // Processes come and go while this looks, but one that stays may be mysqld.
+    if (!command_line && !is_gone(entry->path())) return fail(ErrorKind::kRetry, "{}", command_line.error().what);
   }
   if (error) return fail(ErrorKind::kRetry, "the process list cannot be read: {}", error.message());
   return std::nullopt;
@@ -140,25 +147,41 @@ void ProcessWatch::wake() const {
 void ProcessWatch::watch(int pid) {
   {
     const std::scoped_lock lock(mutex_);
-    process_ = Fd(open_process(pid));
+    process_.reset();
     pid_ = pid;
-    gone_ = !process_;
+    gone_ = false;
+    open();
   }
   wake();
 }
 
-bool ProcessWatch::send_signal(int signal) {
-  const std::scoped_lock lock(mutex_);
-  return process_ && signal_process(process_.get(), signal);
+/// Opens the process that is watched, if it is not open yet. Only ESRCH says that there is none: any other failure is
+/// that of the attempt. Needs mutex_ held.
+void ProcessWatch::open() {
+  if (pid_ == 0 || process_ != nullptr || gone_) return;
+  const int process = open_process(pid_);
+  gone_ = process < 0 && errno == ESRCH;
+  if (process >= 0) process_ = std::make_shared<const Fd>(process);
 }
 
-/// Waits for the end of the process, or until it is woken; true for the end.
-bool ProcessWatch::wait_for_end(int process, int pid) const {
-  std::array<pollfd, 2> fds = {pollfd{wake_.get(), POLLIN, 0}, pollfd{process, POLLIN, 0}};
-  const int limit = process < 0 ? -1 : static_cast<int>(kGlance.count());
+bool ProcessWatch::send_signal(int signal) {
+  const std::scoped_lock lock(mutex_);
+  return process_ != nullptr && signal_process(process_->get(), signal);
+}
+
+/// Waits for the end of the process, or until it is woken; true for the end. Of one that could not be opened it waits
+/// for the time of the next attempt.
+bool ProcessWatch::wait_for_end(const Fd* process, int pid) const {
+  std::array<pollfd, 2> fds = {pollfd{wake_.get(), POLLIN, 0},
+                               pollfd{process == nullptr ? -1 : process->get(), POLLIN, 0}};
+  constexpr int kPause = static_cast<int>(kGlance.count());
+  if (process == nullptr) {
+    ::poll(fds.data(), fds.size(), pid == 0 ? -1 : kPause);
+    return false;
+  }
   const Fd stat(::open(first_thread(pid).c_str(), O_RDONLY | O_CLOEXEC));
   // The flags are read while the pidfd is silent: then the number is still this process's.
-  while (::poll(fds.data(), fds.size(), limit) == 0) {
+  while (::poll(fds.data(), fds.size(), kPause) == 0) {
     if (first_thread_is_ending(stat) && is_ending(pid)) return true;
   }
   return fds[1].revents != 0;
@@ -166,13 +189,13 @@ bool ProcessWatch::wait_for_end(int process, int pid) const {
 
 void ProcessWatch::run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    Fd process;
+    std::shared_ptr<const Fd> process;  // Its own: watch() may replace the other one while this polls.
     int pid = 0;
     bool gone = false;
     {
       const std::scoped_lock lock(mutex_);
-      // A copy of its own: watch() may replace the other one while this polls.
-      process = Fd(process_ ? ::dup(process_.get()) : -1);
+      open();
+      process = process_;
       pid = pid_;
       gone = gone_;
     }

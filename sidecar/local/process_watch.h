@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -13,7 +14,7 @@
 namespace baton::sidecar {
 
 /// The pid of a mysqld whose command line names this data directory, in the pod's shared process list; zombies do not
-/// count. Errors: kRetry when /proc cannot be read.
+/// count. Errors: kRetry when /proc, or the command line of a process that is there, cannot be read.
 [[nodiscard]] Result<std::optional<int>> find_mysqld(const std::filesystem::path& data_directory);
 
 /// Whether some process of this node keeps InnoDB's lock on this data directory, be it of another pod, which this pod's
@@ -49,22 +50,25 @@ class ProcessWatch {
   ProcessWatch(const ProcessWatch&) = delete;
   ProcessWatch& operator=(const ProcessWatch&) = delete;
 
-  /// Watches this process instead of the one before. One that is gone already is told like any other end.
+  /// Watches this process instead of the one before. One that is gone already is told like any other end; while the
+  /// kernel refuses to say (no descriptor is free), nothing is told, and it is asked again every kGlance.
   void watch(int pid);
-  /// Sends a signal to the watched process; never to another that got its number. False if there is none.
+  /// Sends a signal to the watched process; never to another that got its number. False if there is none, or it is not
+  /// known yet.
   bool send_signal(int signal);
 
  private:
   void run(const std::stop_token& stop);
   void wake() const;
-  [[nodiscard]] bool wait_for_end(int process, int pid) const;
+  void open();
+  [[nodiscard]] bool wait_for_end(const Fd* process, int pid) const;
 
   OnEnd on_end_;
   Fd wake_;
   std::mutex mutex_;
-  Fd process_;  ///< pidfd
+  std::shared_ptr<const Fd> process_;  ///< pidfd; null: none, or it could not be opened yet. Shared with who polls it.
   int pid_ = 0;
-  bool gone_ = false;  ///< watch() found no such process.
+  bool gone_ = false;  ///< There was no such process any more.
   std::jthread thread_;
 };
 

@@ -15,6 +15,11 @@ using namespace std::chrono_literals;
 constexpr unsigned kRestartFailed = 3707;
 /// As long as anybody's data may take to copy; the library counts milliseconds in 32 bits.
 constexpr auto kCloneLimit = std::chrono::hours(24 * 7);
+/// It lets the server read two tables of constants again, here and on the replicas: of all that goes into a binary log
+/// the least.
+constexpr const char* kHeartbeat = "FLUSH OPTIMIZER_COSTS";
+/// How long the next heartbeat waits after one that is not acknowledged; doubled with each more.
+constexpr auto kHeartbeatPause = 5s;
 
 }  // namespace
 
@@ -91,6 +96,24 @@ Result<void> ServerAdmin::set_ack_count(const std::stop_token& stop, std::int64_
   }
   if (!enabled) TRY_VOID(sql.run("SET GLOBAL rpl_semi_sync_source_enabled=ON"));
   return {};
+}
+
+Result<void> ServerAdmin::write_heartbeat(const std::stop_token& stop) {
+  TRY(sql, Session::connect(library_, {.socket = config_.socket}, {.connect = 2s, .answer = 3s}, stop));
+  TRY(read_only, sql.value(stop, "SELECT @@global.read_only"));
+  if (read_only != "0") return fail(ErrorKind::kUnsafe, "this server takes no writes");
+  // One that waits for its ack does so whatever becomes of its session: not even KILL ends that (seen on 9.7.4).
+  TRY(before, sql.query(stop, std::format("SELECT COUNT(*) AS count, MIN(PROCESSLIST_TIME) AS youngest FROM"
+                                          " performance_schema.threads WHERE PROCESSLIST_INFO={}",
+                                          sql_quoted(kHeartbeat))));
+  const std::int64_t count = before[0].number("count");
+  if (count > 0 && before[0].number("youngest") < kHeartbeatPause.count() << std::min<std::int64_t>(count, 16)) {
+    return fail(ErrorKind::kRetry, "{} heartbeats wait for acks themselves; the next is written later", count);
+  }
+  const auto written = sql.run(stop, kHeartbeat);
+  if (written) return {};
+  if (written.error().server_answered()) return wrap("write a heartbeat", Error(written.error()));
+  return fail(ErrorKind::kRetry, "a heartbeat was not acknowledged within 3 s");
 }
 
 Result<void> ServerAdmin::wait_ackers(const std::stop_token& stop, std::int64_t count,

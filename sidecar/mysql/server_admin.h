@@ -93,8 +93,9 @@ class ServerAdmin {
   // ---- accounts. super_read_only is off for their time and then as before; read_only stays. If it cannot be set again
   // within 5 s (somebody holds a lock, a commit waits for an ack), that is the call's failure, and close_again's work.
 
-  /// SET GLOBAL super_read_only=ON, if a call above had to leave it off and nobody has opened the server since. Waits 1
-  /// s at most for the lock that this takes. For who looks after the server, every now and then.
+  /// SET GLOBAL super_read_only=ON, if a call above had to leave it off, or it is the first of this object, and nobody
+  /// has opened the server since. Waits 1 s at most for the lock that this takes. For who looks after the server, every
+  /// now and then.
   [[nodiscard]] Result<void> close_again(const std::stop_token& stop);
 
   /// CREATE USER baton_clone@'%' … REQUIRE SSL ACCOUNT LOCK; GRANT BACKUP_ADMIN. Nothing if it is there. Binlogged if
@@ -178,6 +179,10 @@ class ServerAdmin {
 
   /// SET GLOBAL rpl_semi_sync_source_wait_for_replica_count, rpl_semi_sync_source_enabled; 0 switches it off.
   [[nodiscard]] Result<void> set_ack_count(const std::stop_token& stop, std::int64_t count);
+  /// FLUSH OPTIMIZER_COSTS into the binary log: its ack frees all commits before it that wait, since an ack counts for
+  /// every earlier position. kUnsafe: this server takes no writes; kRetry: no ack came within 3 s, or earlier ones wait
+  /// still, which nothing ends but an ack: the more of them, the rarer.
+  [[nodiscard]] Result<void> write_heartbeat(const std::stop_token& stop);
   /// Looks at Rpl_semi_sync_source_clients every 3 ms. kRetry with the number when time is over.
   [[nodiscard]] Result<void> wait_ackers(const std::stop_token& stop, std::int64_t count,
                                          std::chrono::milliseconds limit);
@@ -213,8 +218,9 @@ class ServerAdmin {
   std::mutex channel_;  ///< Held while the replication channel is changed.
   /// Held while read_only, super_read_only or rpl_semi_sync_source_enabled is changed. Taken after channel_.
   std::mutex writable_;
-  /// super_read_only was switched off by while_writable, and is not known to be on again.
-  std::atomic<bool> is_to_be_closed_ = false;
+  /// super_read_only was switched off by while_writable, and is not known to be on again. At first that may have been
+  /// the work of an earlier sidecar, which did not live to end it.
+  std::atomic<bool> is_to_be_closed_ = true;
   /// Odd while super_read_only is off on purpose or about to be set: what read_state sees then is no drift.
   std::atomic<std::uint64_t> openings_ = 0;
   std::mutex accounts_mutex_;

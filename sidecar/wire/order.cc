@@ -27,6 +27,7 @@ constexpr std::array<std::string_view, std::variant_size_v<Command>> kNames = {"
                                                                                "EnsureReplicationAccount",
                                                                                "ExpelReplica",
                                                                                "EnsureApplicationAccount",
+                                                                               "WriteHeartbeat",
                                                                                "AllowClone",
                                                                                "WaitApplied",
                                                                                "WaitAckers",

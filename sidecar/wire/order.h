@@ -58,12 +58,14 @@ struct SetDurability {
 struct SetAckCount {
   std::int64_t wait_for_count = 0;
 };
-/// Tells a primary whose acks count: dump threads of others are killed on sight, also later. Their accounts stay.
+/// Tells a primary whose acks count: dump threads of others are killed on sight, also later, until it is opened in
+/// another epoch. Their accounts stay.
 struct SetAckers {
   std::vector<std::string> replicas;  ///< uuids of all incarnations that may be connected at all.
 };
 /// Makes, unlocked, the replication account of an incarnation, on this server alone (not written to the binlog): while
-/// commits wait for acks, a binlogged one would lock out the replica whose ack it waits for. Given to every member.
+/// commits wait for acks, a binlogged one would lock out the replica whose ack it waits for. Given to every member. It
+/// may be connected from then on: the list of the last SetAckers, if there is one, is longer by it.
 struct EnsureReplicationAccount {
   std::string uuid;
 };
@@ -86,6 +88,9 @@ struct WaitApplied {
   std::string target;
   std::int64_t milliseconds = 1000;
 };
+/// Writes a statement without content into the binary log, for its ack. kUnsafe: this server takes no writes; kRetry:
+/// it was not acknowledged within 3 s.
+struct WriteHeartbeat {};
 /// Waits until that many semi-sync replicas are connected, at most `milliseconds` (<= 5000); kRetry if not by then.
 /// Looks every few milliseconds, so that an opening is not held up by the stream's pace.
 struct WaitAckers {
@@ -101,7 +106,7 @@ struct Open {
 
 using Command = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, OfferLogs, SetDurability,
                              SetAckCount, SetAckers, EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount,
-                             AllowClone, WaitApplied, WaitAckers, Open>;
+                             WriteHeartbeat, AllowClone, WaitApplied, WaitAckers, Open>;
 
 /// POST /v1/orders. Refused (kUnsafe, with the numbers held) when (epoch, revision) is below the highest seen.
 struct Order {

@@ -145,6 +145,58 @@ TEST_F(KeptLogs, AFileThatIsListedAndMissingIsReadWhereItIsKept) {
   EXPECT_TRUE(read()->problems.empty());
 }
 
+TEST_F(KeptLogs, TheNewestFileIsReadOnWhereItIsKeptWhenOnlyItsFirstNameGoes) {
+  write("relay.000002", fresh_.bytes());
+  ASSERT_TRUE(keep_logs(relay_listing()));
+  const GtidSet before = read()->available;
+  EXPECT_TRUE(before.contains(one(77)));
+  std::filesystem::remove(folder_ / "relay.000002");
+  const auto missed = index_->advance({});
+  EXPECT_TRUE(missed || missed.error().kind == ErrorKind::kRetry) << missed.error().what;
+  EXPECT_EQ(read()->available, before);
+  EXPECT_TRUE(read()->problems.empty());
+  const std::uint64_t known = fresh_.size();
+  append("kept/relay/relay.000002", fresh_.rows_transaction(78).bytes().substr(known));
+  EXPECT_EQ(read()->available, before.united(one(78))) << "the receiver has it open";
+  ASSERT_TRUE(release_log(kept() / "relay.000002"));
+  EXPECT_EQ(read()->problems.size(), 1U) << "now it is lost";
+  EXPECT_FALSE(read()->available.contains(one(77)));
+}
+
+/// A chain of binary logs ends where RESET BINARY LOGS AND GTIDS begins another.
+TEST_F(KeptLogs, BinaryLogsFromBeforeAResetAreSentToo) {
+  const LogListing binlogs{LogKind::kBinlog, folder_ / "binlog.index", {}, folder_ / "kept" / "binlog"};
+  LogWriter first;
+  first.previous_gtids({}).rows_transaction(1).rows_transaction(2).rotate();
+  LogWriter second;
+  second.previous_gtids({{LogWriter::kUuid, "", {{1, 2}}}}).rows_transaction(3).rotate();
+  LogWriter after;
+  after.previous_gtids({}).rows_transaction(10);
+  write("binlog.000001", first.bytes());
+  write("binlog.000002", second.bytes());
+  list("binlog.index", {"binlog.000001", "binlog.000002"});
+  ASSERT_TRUE(keep_logs(binlogs));
+  std::filesystem::remove(folder_ / "binlog.000001");
+  std::filesystem::remove(folder_ / "binlog.000002");
+  write("binlog.000001", after.bytes());
+  list("binlog.index", {"binlog.000001"});
+  LogIndex index({binlogs});
+  ASSERT_TRUE(index.advance({}));
+  const auto snapshot = index.snapshot();
+  const std::string three = second.bytes().substr(second.head_end(), second.ends()[0].first - second.head_end());
+  const std::string ten = after.bytes().substr(after.head_end());
+  const auto sent = [&](const GtidSet& reader) {
+    const auto got = test::drain(snapshot, reader);
+    EXPECT_FALSE(got.error) << got.error->what;
+    return got.bytes();
+  };
+  const std::string one_and_two = first.bytes().substr(first.head_end(), first.ends()[1].first - first.head_end());
+  EXPECT_EQ(sent({}), one_and_two + three + ten) << "all that is told as servable";
+  EXPECT_EQ(sent(set_of(test::kUuid + ":1-2")), three + ten);
+  EXPECT_EQ(sent(set_of(test::kUuid + ":1-3")), ten);
+  EXPECT_EQ(sent(snapshot->available), "");
+}
+
 TEST_F(KeptLogs, AreReleasedWhenTheirTransactionsAreInBinaryLogs) {
   ASSERT_TRUE(keep_logs(relay_listing()));
   EXPECT_TRUE(releasable_relay_logs(*read(), kept()).empty()) << "they are listed";

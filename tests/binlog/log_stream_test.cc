@@ -200,7 +200,8 @@ TEST_F(LogStreamTest, ADamagedFileEndsTheStreamUnlessTheReaderHasWhatItHides) {
   const Streamed having = drain(snapshot(), set_of(kUuid + ":3-9," + std::string(LogWriter::kOtherUuid) + ":1"));
   ASSERT_FALSE(having.error) << having.error->what;
   EXPECT_EQ(having.begins.size(), 2U);
-  const Streamed all_but_last = drain(snapshot(), set_of(kUuid + ":1-9," + std::string(LogWriter::kOtherUuid) + ":1"));
+  const Streamed all_but_last =
+      drain(snapshot(), set_of(kUuid + ":1-9:batch:1," + std::string(LogWriter::kOtherUuid) + ":1"));
   EXPECT_FALSE(all_but_last.error);
   EXPECT_EQ(all_but_last.begins.size(), 1U);
 }

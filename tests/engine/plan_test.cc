@@ -224,7 +224,8 @@ TEST(AckCount, RisesOnlyWhenTheOrderToLowerItCannotLandAnyMore) {
   sample.recorded.ack_count = 1;
   sample.at(0).report->held_revision = Revision{8};
   Decision decision = sample.decide();
-  EXPECT_FALSE(decision.record) << "commits wait for two acks, but an order on record 9 to wait for one may be on its way";
+  EXPECT_FALSE(decision.record)
+      << "commits wait for two acks, but an order on record 9 to wait for one may be on its way";
   ASSERT_NE(step_of<engine::SetAckCount>(decision), nullptr);
   EXPECT_EQ(step_of<engine::SetAckCount>(decision)->count, 2);
   sample.at(0).report->held_revision = Revision{9};
@@ -268,6 +269,26 @@ TEST(AckCount, LoweredBySomebodyElseIsRecordedFirst) {
   EXPECT_TRUE(finds(decision, "GuaranteeVoid"));
   ASSERT_TRUE(decision.record);
   EXPECT_EQ(decision.record->next.ack_count, 1);
+}
+
+TEST(Acks, ACommitWhoseAckWasLostIsFreedByAHeartbeat) {
+  Sample sample;
+  sample.open();
+  sample.server(0).semi_sync.waiting_sessions = 1;
+  sample.at(0).waiting_since = sample.at(0).idle_since = sample.now - Duration{1000};
+  Decision decision = sample.decide();
+  EXPECT_EQ(step_of<engine::WriteHeartbeat>(decision), nullptr) << "its ack may be on its way";
+  EXPECT_EQ(decision.look_again, sample.now + Duration{2000});
+  sample.at(0).waiting_since = sample.now - Duration{9000};
+  EXPECT_EQ(step_of<engine::WriteHeartbeat>(sample.decide()), nullptr) << "others are acknowledged meanwhile";
+  sample.at(0).idle_since = sample.now - Duration{4000};
+  decision = sample.decide();
+  EXPECT_NE(step_of<engine::WriteHeartbeat>(decision), nullptr);
+  EXPECT_TRUE(finds(decision, "WaitingForAcks"));
+  EXPECT_EQ(decision.state, ClusterState::kWaitingForAcks);
+  sample.server(0).semi_sync.clients = 0;
+  for (const int i : {1, 2}) sample.channel(i).receiver = engine::Thread::kConnecting;
+  EXPECT_EQ(step_of<engine::WriteHeartbeat>(sample.decide()), nullptr) << "nobody is there who could acknowledge it";
 }
 
 TEST(MandatoryLog, IsRecordedWhileASettingThatAcksRestOnIsChanged) {
@@ -578,7 +599,8 @@ TEST(Start, AnOldLineOfAMemberThatIsNotHeardProvesNothing) {
   sample.at(0).report->opened_epoch = Epoch{1};
   const Decision decision = sample.decide();
   EXPECT_FALSE(decision.record);
-  EXPECT_EQ(decision.state, ClusterState::kPrimaryUnknown) << "it ended in epoch 1, and was opened in 2 by another leader";
+  EXPECT_EQ(decision.state, ClusterState::kPrimaryUnknown)
+      << "it ended in epoch 1, and was opened in 2 by another leader";
   sample.observed.ended_pods.insert(identity(0).pod_uid);
   EXPECT_EQ(sample.decide().state, ClusterState::kPrimaryUnknown) << "nor does the end of that pod";
   sample.at(0).report->opened_epoch = Epoch{2};
@@ -733,6 +755,25 @@ TEST(Replicas, AcksOfAReplicaItselfAreSwitchedOffBeforeItFollows) {
   const Decision decision = sample.decide();
   ASSERT_NE(step_of<engine::SetAckCount>(decision), nullptr);
   EXPECT_EQ(step_of<engine::SetAckCount>(decision)->on, Ordinal{2});
+}
+
+TEST(Replicas, ACloneThatFailsAndAnApplierThatStopsAreToldInTheServersWords) {
+  Sample sample;
+  sample.open();
+  sample.channel(2).applier = engine::Thread::kStopped;
+  sample.channel(2).applier_error = "1062: Duplicate entry '7' for key 't.PRIMARY'";
+  Decision decision = sample.decide();
+  EXPECT_TRUE(finds(decision, "ApplierBroken"));
+  EXPECT_EQ(step_of<engine::Follow>(decision), nullptr) << "to start it again changes nothing";
+  EXPECT_TRUE(decision.members[2].message.contains("Duplicate entry '7'")) << decision.members[2].message;
+  engine::Report& report = *sample.at(2).report;
+  report.server.reset();
+  report.process = engine::Process::kNotRunning;
+  report.directory = engine::Directory::kEmpty;
+  report.start_error = "clone from 10.0.0.0:3306: 3862: the disk is full";
+  decision = sample.decide();
+  EXPECT_TRUE(finds(decision, "CloneFailed"));
+  EXPECT_TRUE(decision.members[2].message.contains("the disk is full")) << decision.members[2].message;
 }
 
 TEST(Replicas, AMemberThatIsScaledAwayIsNoStranger) {
@@ -935,6 +976,7 @@ TEST(Step, SaysWhatItDoesInOneSentence) {
       {engine::EnsureReplicationAccount{Ordinal{1}, ServerUuid("u")}, "make the replication account of u on shop-1"},
       {engine::ExpelReplica{Ordinal{1}, ServerUuid("u")}, "expel replica u from shop-1"},
       {engine::EnsureApplicationAccount{Ordinal{1}}, "make the application's account on shop-1"},
+      {engine::WriteHeartbeat{Ordinal{1}}, "write a heartbeat on shop-1"},
       {engine::AllowClone{Ordinal{1}, true}, "allow clones on shop-1"},
       {engine::AllowClone{Ordinal{1}, false}, "forbid clones on shop-1"},
       {engine::WaitApplied{Ordinal{1}, gtids(0, 3)}, "wait until shop-1 has applied 3 transactions"},

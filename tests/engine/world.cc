@@ -747,6 +747,7 @@ struct World::Orders {
     member.volume.app_account = true;
     return {};
   }
+  std::string operator()(const engine::WriteHeartbeat&) const { return {}; }  // Acks are never lost there.
   std::string operator()(const engine::AllowClone& s) const {
     if (!running(member)) return "mysqld does not run";
     member.volume.clone_unlocked = s.allowed;

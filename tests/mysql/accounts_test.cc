@@ -143,6 +143,23 @@ TEST_F(AccountsTest, ADoorThatCouldNotBeClosedIsShownAndClosedLater) {
   EXPECT_TRUE(std::ranges::contains(state(one).drift, kDrift));
 }
 
+/// Which did not live to close it.
+TEST_F(AccountsTest, ADoorThatAnEarlierSidecarLeftOpenIsClosedOnce) {
+  auto& one = member(0);
+  const auto sidecar = [&] { return sidecar::ServerAdmin(library(), {.socket = one.server->socket(), .ca = ca()}); };
+  run(one, "SET GLOBAL super_read_only=OFF");
+  auto next = sidecar();
+  ASSERT_OK(next.close_again(never_));
+  EXPECT_EQ(value(one, "SELECT @@super_read_only"), "1");
+  run(one, "SET GLOBAL super_read_only=OFF");
+  ASSERT_OK(next.close_again(never_));
+  EXPECT_EQ(value(one, "SELECT @@super_read_only"), "0") << "opened by a person since";
+  ASSERT_OK(one.admin->open(never_, GtidSet()));
+  auto last = sidecar();
+  ASSERT_OK(last.close_again(never_));
+  EXPECT_EQ(value(one, "SELECT @@read_only OR @@super_read_only"), "0") << "a primary stays open";
+}
+
 /// With every start of mysqld and of the sidecar the Secret's passwords are given anew.
 TEST_F(AccountsTest, APasswordThatIsGivenAgainLeavesTheOneBeforeItValid) {
   auto& one = member(0);

@@ -51,6 +51,42 @@ TEST_F(PromotionTest, OpenRefusesWhatIsNotWhole) {
   ASSERT_OK(replica.admin->open(never_, target));
 }
 
+/// A replica that received a commit while it sent no acks does not acknowledge it when it connects with acks later, as
+/// one does not whose ack was lost with its connection.
+TEST_F(PromotionTest, AHeartbeatFreesACommitWhoseAckWasLost) {
+  make_replicated(2, 1);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  auto& replica = member(1);
+  ASSERT_OK(follow(replica, primary, false));
+  ASSERT_TRUE(eventually([&] { return state(primary).semi_sync.clients == 0; }));
+  auto commit = std::async(std::launch::async, [&] { run(primary, "INSERT INTO app_db.t (note) VALUES ('waits')"); });
+  ASSERT_TRUE(eventually([&] { return value(replica, "SELECT COUNT(*) FROM app_db.t WHERE note='waits'") == "1"; }));
+  ASSERT_OK(follow(replica, primary, true));
+  ASSERT_TRUE(eventually([&] { return state(primary).semi_sync.clients == 1; }));
+  EXPECT_EQ(state(primary).semi_sync.waiting_sessions, 1);
+  ASSERT_OK(primary.admin->write_heartbeat(never_));
+  commit.get();
+  EXPECT_EQ(state(primary).semi_sync.waiting_sessions, 0);
+  ASSERT_TRUE(eventually([&] { return executed(replica) == executed(primary); }));
+
+  // One that is not acknowledged waits for ever, too: there are not more and more of them.
+  ASSERT_OK(follow(replica, primary, false));
+  ASSERT_TRUE(eventually([&] { return state(primary).semi_sync.clients == 0; }));
+  for (int round = 0; round < 3; ++round) {
+    const auto unheard = primary.admin->write_heartbeat(never_);
+    ASSERT_FALSE(unheard);
+    EXPECT_EQ(unheard.error().kind, ErrorKind::kRetry) << unheard.error().what;
+    EXPECT_EQ(state(primary).semi_sync.waiting_sessions, 1);
+  }
+  ASSERT_OK(follow(replica, primary, true));
+  run(primary, "INSERT INTO app_db.t (note) VALUES ('frees it')");
+  EXPECT_TRUE(eventually([&] { return state(primary).semi_sync.waiting_sessions == 0; }));
+  const auto refused = replica.admin->write_heartbeat(never_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kUnsafe);
+}
+
 std::uintmax_t bytes_of_relay_logs(const std::filesystem::path& folder) {
   std::uintmax_t bytes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {

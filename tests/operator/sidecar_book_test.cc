@@ -149,6 +149,20 @@ TEST_F(SidecarBookTest, SilenceIsNotSeeingAcks) {
   EXPECT_EQ(only(kStart + seconds(9))->not_acking_since, kStart + milliseconds(700));
 }
 
+TEST_F(SidecarBookTest, WaitingSinceIsTheFirstLineOfThoseThatSayTheCommitsWait) {
+  auto primary = replica(1);
+  primary.sql->semi_sync.waiting_sessions = 1;
+  hear(primary, kStart);
+  primary.sequence = 2;
+  primary.sql->semi_sync.waiting_sessions = 3;
+  hear(primary, kStart + seconds(1));
+  EXPECT_EQ(only(kStart + seconds(1))->waiting_since, kStart);
+  primary.sequence = 3;
+  primary.sql->semi_sync.waiting_sessions = 0;
+  hear(primary, kStart + seconds(2));
+  EXPECT_FALSE(only(kStart + seconds(2))->waiting_since.has_value());
+}
+
 TEST_F(SidecarBookTest, RowsOfALongTransactionAreProgress) {
   hear(replica(1), kStart);
   auto applying = replica(2);

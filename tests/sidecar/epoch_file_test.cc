@@ -40,6 +40,7 @@ EpochRecord full_record() {
           .opened_on_boot = "its boot",
           .unseen_pod = "an older pod",
           .suspect_end = true,
+          .suspect_stays = true,
           .relaxed_on = "a boot",
           .uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562",
           .server_id = 77,
@@ -141,7 +142,7 @@ TEST_F(EpochFileTest, AMissingFieldIsNotItsDefault) {
 
 TEST_F(EpochFileTest, ANewerFormatIsRefused) {
   auto text = to_json_text(full_record());
-  text.replace(text.find("\"format\":2"), 10, "\"format\":3");
+  text.replace(text.find("\"format\":3"), 10, "\"format\":4");
   EXPECT_EQ(parse_epoch_record(text).error().kind, ErrorKind::kCorrupt);
 }
 

@@ -69,6 +69,12 @@ struct Bench {
     answer();
     EXPECT_EQ(state().process, Process::kRunning);
   }
+  /// An order that comes now, and waits for nobody.
+  std::vector<GateAction> permit() {
+    auto effects = machine.permit(machine.fences(), now);
+    EXPECT_TRUE(effects) << effects.error().what;
+    return effects ? run(*std::move(effects)) : std::vector<GateAction>{};
+  }
   /// The mysqld that was started last answers.
   void answer(wire::Sql sql = {}) { run(machine.on_sql(machine.ask_sql(), std::move(sql), now)); }
   void stay_silent() { machine.on_sql_error(machine.ask_sql(), "no answer within 1 s", now); }
@@ -333,7 +339,7 @@ TEST_P(OpenInAnotherPod, ElsewhereItsEndIsUnseenUntilTheDirectoryIsOpenedAnew) {
   Bench next(*bench.machine.record());
   EXPECT_EQ(next.state().unseen_pod, "old") << "nor does the next sidecar forget it";
   next.run(next.machine.on_gate_idle(next.now));
-  EXPECT_EQ(next.run(next.machine.permit(next.now)), std::vector{kStart});
+  EXPECT_EQ(next.permit(), std::vector{kStart});
   next.run(next.machine.on_gate_running(10, false));
   next.answer();
   EXPECT_EQ(next.state().unseen_pod, "old");
@@ -389,8 +395,34 @@ TEST(MemberMachine, AFenceHoldsUntilPermitted) {
   EXPECT_TRUE(bench.exit(10, SIGKILL).empty());
   EXPECT_TRUE(bench.state().last_exit->ordered);
   EXPECT_EQ(bench.state().process, Process::kNotRunning);
-  EXPECT_EQ(bench.run(bench.machine.permit(bench.now)), std::vector{kStart});
+  EXPECT_EQ(bench.permit(), std::vector{kStart});
   EXPECT_EQ(bench.state().hold, Hold::kNone);
+}
+
+/// A Permit waits for the order before it while a Fence, which waits for nobody, comes and is done.
+TEST(MemberMachine, APermitThatCameBeforeAFenceDoesNotLiftIt) {
+  for (const bool has_record : {true, false}) {
+    Bench bench(has_record ? Result<EpochRecord>(Bench::record_of(Directory::kCloned))
+                           : fail(ErrorKind::kRetry, "the disk refuses"));
+    bench.run(bench.machine.on_process_list(10, bench.now));
+    const int fences = bench.machine.fences();
+    if (has_record) {
+      bench.run(bench.machine.fence());
+    } else {
+      bench.run(*bench.machine.fence_unrecorded(bench.order(1, 1)));
+      bench.run(bench.machine.on_record(Bench::record_of(Directory::kCloned), bench.now));
+    }
+    bench.exit(10, SIGKILL);
+    bench.admit(9, 9);
+    const auto refused = bench.machine.permit(fences, bench.now);
+    ASSERT_FALSE(refused) << "whatever its numbers";
+    EXPECT_EQ(refused.error().kind, ErrorKind::kUnsafe);
+    EXPECT_TRUE(bench.machine.fenced());
+    bench.run(bench.machine.on_gate_idle(bench.now));
+    EXPECT_EQ(bench.state().process, Process::kNotRunning);
+    EXPECT_EQ(bench.permit(), std::vector{kStart}) << "one that comes later";
+    EXPECT_FALSE(bench.machine.fenced());
+  }
 }
 
 TEST(MemberMachine, AFencedPrimaryStaysFencedAfterItsEnd) {
@@ -421,11 +453,29 @@ TEST(MemberMachine, NoStartBeforeTheRecordIsOnDisk) {
   bench.run(bench.machine.fence());
   bench.exit(10, SIGKILL);
   bench.save_error = "disk full";
-  EXPECT_TRUE(bench.run(bench.machine.permit(bench.now)).empty());
+  EXPECT_TRUE(bench.permit().empty());
   EXPECT_EQ(bench.state().hold, Hold::kFenced) << "the wire shows what is on disk";
   EXPECT_EQ(bench.state().start_error, "disk full");
   bench.save_error.clear();
   EXPECT_EQ(bench.run(bench.machine.on_tick(bench.now)), std::vector{kStart});
+  EXPECT_EQ(bench.state().start_error, "") << "it could be written again";
+}
+
+TEST(MemberMachine, ARecordThatCanBeWrittenAgainTakesNoOtherSentenceBack) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.run(bench.machine.on_gate_idle(bench.now));
+  bench.run(bench.machine.on_gate_running(10, false));
+  bench.save_error = "disk full";
+  ASSERT_TRUE(bench.machine.admit(bench.order(2, 1)));
+  bench.run(bench.machine.on_tick(bench.now));
+  EXPECT_EQ(bench.state().start_error, "disk full");
+  bench.exit(10, SIGABRT);
+  const std::string why = bench.state().start_error;
+  EXPECT_TRUE(why.starts_with("killed by signal 6")) << why;
+  bench.save_error.clear();
+  bench.run(bench.machine.on_tick(bench.now));
+  EXPECT_TRUE(bench.machine.saved());
+  EXPECT_EQ(bench.state().start_error, why);
 }
 
 /// The file is written beside everything else.
@@ -500,12 +550,78 @@ TEST(MemberMachine, TheEndOfAnOpenServerIsSuspectUntilASignalIsKnownToHaveBrough
   bench.run(bench.machine.on_process_ended(10, std::nullopt, bench.now));
   bench.run(bench.machine.on_gate_exited(10, by_itself, "", bench.now));
   EXPECT_TRUE(bench.state().suspect_end) << "clients were told OK for rows that no replica has";
-  bench.run(bench.machine.permit(bench.now));
+  bench.permit();
   bench.run(bench.machine.on_gate_running(11, false));
   bench.answer();
   EXPECT_TRUE(bench.state().suspect_end) << "until it is opened anew, by a record that knows what it holds";
+  bench.exit(11, SIGKILL);
+  EXPECT_TRUE(bench.state().suspect_end) << "the end of another says nothing about it";
+  bench.run(bench.machine.on_gate_running(12, false));
+  bench.answer();
   bench.run(bench.machine.mark_open(2));
   EXPECT_FALSE(bench.machine.record()->suspect_end);
+}
+
+/// A directory whose mysqld, pid 10, ended while it was open, nobody knows how.
+EpochRecord suspect_record() {
+  auto record = Bench::opened_record();
+  record.open = false;
+  record.suspect_end = true;
+  return record;
+}
+
+TEST(MemberMachine, TheEndOfAnotherMysqldTakesNoSuspicionAway) {
+  Bench bench(suspect_record());
+  bench.run(bench.machine.on_process_list(std::nullopt, bench.now));
+  bench.save_error = "disk full";
+  EXPECT_TRUE(bench.run(bench.machine.on_gate_idle(bench.now)).empty())
+      << "not before it is on disk that one was started";
+  bench.save_error.clear();
+  EXPECT_EQ(bench.run(bench.machine.on_tick(bench.now)), std::vector{kStart});
+  bench.run(bench.machine.on_gate_running(11, false));
+  EXPECT_EQ(bench.exit(11, SIGKILL), std::vector<GateAction>{}) << "it never answered: after a pause";
+  EXPECT_TRUE(bench.state().suspect_end) << "that of pid 10 was another";
+  // Nor does a sidecar that knows only the record take the end of pid 11 for that of pid 10.
+  Bench next(*bench.machine.record());
+  next.exit(11, SIGKILL);
+  EXPECT_EQ(next.run(next.machine.on_gate_idle(next.now)), std::vector{kStart});
+  EXPECT_TRUE(next.state().suspect_end);
+  next.run(next.machine.on_gate_running(12, false));
+  next.answer();
+  const EpochRecord before = *next.machine.record();
+  next.run(next.machine.mark_open(2));
+  EXPECT_FALSE(next.machine.record()->suspect_end || next.machine.record()->suspect_stays);
+  next.run(next.machine.unmark_open(before));
+  EXPECT_EQ(*next.machine.record(), before) << "the server had refused";
+  next.run(next.machine.mark_open(2));
+  next.exit(12, SIGKILL);
+  EXPECT_FALSE(next.state().suspect_end) << "the end of one that was open is judged by itself";
+}
+
+TEST(MemberMachine, AMysqldThatAnEarlierSidecarStartedIsNotTheOneThatWasOpen) {
+  Bench bench(suspect_record());
+  EXPECT_TRUE(bench.run(bench.machine.on_gate_running(11, false)).empty());
+  EXPECT_TRUE(bench.machine.record()->suspect_stays);
+  EXPECT_TRUE(bench.machine.saved());
+  bench.exit(11, SIGKILL);
+  EXPECT_TRUE(bench.state().suspect_end);
+}
+
+/// A gate tells its last exit when it dials, and then what it sees: that mysqld is still being reaped, or nothing.
+TEST(MemberMachine, TheExitThatAGateTellsFirstIsOfTheLastMysqldOnlyIfItIsIdle) {
+  const wire::Exit killed{.status = {}, .signal = SIGKILL, .ordered = false};
+  Bench reaped(Bench::opened_record());
+  reaped.run(reaped.machine.on_process_list(std::nullopt, reaped.now));
+  reaped.run(reaped.machine.on_gate_exited(10, killed, "", reaped.now));
+  reaped.run(reaped.machine.on_gate_idle(reaped.now));
+  EXPECT_FALSE(reaped.state().suspect_end);
+  EXPECT_FALSE(reaped.machine.record()->suspect_end);
+  Bench bench(Bench::opened_record());
+  bench.run(bench.machine.on_process_list(std::nullopt, bench.now));
+  bench.run(bench.machine.on_gate_exited(9, killed, "", bench.now));
+  bench.run(bench.machine.on_gate_running(10, false));
+  bench.run(bench.machine.on_gate_exited(10, {.status = 0, .signal = {}, .ordered = false}, "", bench.now));
+  EXPECT_TRUE(bench.state().suspect_end) << "the signal ended the one before it";
 }
 
 TEST(MemberMachine, TheEndOfOneThatWasNotOpenIsNotSuspect) {
@@ -539,6 +655,32 @@ TEST(MemberMachine, EndsInARowAreCountedUntilAServerLives) {
   bench.run(bench.machine.fence());
   bench.exit(14, SIGKILL);
   EXPECT_EQ(bench.state().unordered_ends, 0) << "this one was ordered";
+}
+
+TEST(MemberMachine, AReplicaThatGetsAnAccountIsNoStranger) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  bench.run(bench.machine.mark_open(1));
+  EXPECT_TRUE(bench.machine.allow_replica("a").none()) << "nobody was told to be a stranger yet";
+  bench.run(bench.machine.remember_ackers({"a"}));
+  EXPECT_TRUE(bench.machine.allow_replica("a").none());
+  EXPECT_TRUE(bench.machine.allow_replica("b").save) << "on disk before it can log in";
+  EXPECT_EQ(bench.machine.record()->replicas, (std::vector<std::string>{"a", "b"}));
+  bench.run(bench.machine.mark_open(1));
+  EXPECT_TRUE(bench.machine.record()->ackers_known) << "open already";
+}
+
+TEST(MemberMachine, ANewOpeningForgetsTheAckersOfAnEarlierOne) {
+  Bench bench(Bench::record_of(Directory::kCloned));
+  bench.bring_up(10);
+  bench.run(bench.machine.mark_open(1));
+  bench.run(bench.machine.remember_ackers({"a"}));
+  const EpochRecord before = *bench.machine.record();
+  bench.run(bench.machine.mark_open(2));
+  EXPECT_FALSE(bench.machine.record()->ackers_known) << "members may have come since";
+  EXPECT_TRUE(bench.machine.record()->replicas.empty());
+  bench.run(bench.machine.unmark_open(before));
+  EXPECT_EQ(*bench.machine.record(), before);
 }
 
 TEST(MemberMachine, OrdersBelowTheHighestSeenAreRefused) {
@@ -713,7 +855,7 @@ TEST(MemberMachine, LogsAreThoseOfTheLastScanWithWhatTheLogsLack) {
   EXPECT_TRUE(bench.state().logs_readable);
   EXPECT_EQ(bench.state().logs_error, "");
   EXPECT_EQ(bench.state().logs_gtid_set, kUuid + ":1-8");
-  bench.run(bench.machine.permit(bench.now));
+  bench.permit();
   EXPECT_FALSE(bench.state().logs_readable) << "mysqld writes again";
 }
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +52,32 @@ class Ends {
   std::condition_variable changed_;
   std::vector<int> pids_;
 };
+
+/// While it lives, no more than so many descriptors can be opened, one at most.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(rlim_t left) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const Fd lowest(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const rlimit few{.rlim_cur = static_cast<rlim_t>(lowest.get()) + left, .rlim_max = before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  }
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST(FindMysqld, WhatCannotBeReadMayBeIt) {
+  const std::filesystem::path nowhere = "/nonexistent/data";
+  EXPECT_EQ(find_mysqld(nowhere), std::nullopt);
+  const FewDescriptors enough_for_the_list(1);
+  const auto found = find_mysqld(nowhere);
+  ASSERT_FALSE(found) << "no command line could be read";
+  EXPECT_EQ(found.error().kind, ErrorKind::kRetry);
+}
 
 TEST(IsEnding, TellsTheLivingFromTheDead) {
   EXPECT_FALSE(is_ending(::getpid()));
@@ -150,6 +177,33 @@ TEST(ProcessWatch, AProcessThatIsGoneIsToldToo) {
   ProcessWatch watch([&](int ended, std::optional<int> /*signal*/) { ends.add(ended); });
   watch.watch(pid);
   EXPECT_TRUE(ends.wait_for({pid}));
+}
+
+TEST(ProcessWatch, OneThatCannotBeOpenedIsNotTakenForGone) {
+  const Child child(wait_for_ever);
+  std::promise<bool> told;
+  ProcessWatch watch([&](int pid, std::optional<int> /*signal*/) { told.set_value(is_ending(pid)); });
+  {
+    const FewDescriptors none(0);
+    watch.watch(child.pid());
+    EXPECT_FALSE(watch.send_signal(0));
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kLimit;
+  while (!watch.send_signal(0)) ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "it was not tried again";
+  child.kill();
+  auto was_ending = told.get_future();
+  ASSERT_EQ(was_ending.wait_for(kLimit), std::future_status::ready);
+  EXPECT_TRUE(was_ending.get()) << "it lived";
+}
+
+TEST(ProcessWatch, TellsAnEndWhenNoDescriptorIsLeft) {
+  const Child child(wait_for_ever);
+  Ends ends;
+  ProcessWatch watch([&](int pid, std::optional<int> /*signal*/) { ends.add(pid); });
+  const FewDescriptors enough_for_the_process(1);
+  watch.watch(child.pid());
+  child.kill();
+  EXPECT_TRUE(ends.wait_for({child.pid()}));
 }
 
 /// A mysqld with a big buffer pool takes seconds to give its memory back, and only then does its pidfd tell.

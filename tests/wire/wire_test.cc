@@ -165,6 +165,7 @@ std::vector<Command> every_command() {
           EnsureReplicationAccount{.uuid = "u"},
           ExpelReplica{.uuid = "u"},
           EnsureApplicationAccount{.database = "d", .user = "u"},
+          WriteHeartbeat{},
           AllowClone{.allowed = true},
           WaitApplied{.target = "a:1-5", .milliseconds = 5},
           WaitAckers{.count = 2, .milliseconds = 6},
