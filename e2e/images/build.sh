@@ -26,7 +26,7 @@ in_buildah() {
 # ensure_base: debian:sid, from the mirror that this machine uses; made anew whenever the build root is.
 ensure_base() {
   local tar container
-  tar="$ARCHIVES/debian-sid-$(basename "$ROOT").tar"
+  tar="$ARCHIVES/debian-sid-$(root_versions).tar"
   [ -e "$tar.imported" ] && return 0
   need_packages mmdebstrap=mmdebstrap
   say "making the base image debian:sid (about 15 s)"
@@ -97,7 +97,7 @@ build_image() {
   cp "$(dockerfile_of "$name")" "$context/Dockerfile"
   key="$(tree_hash "$context")"
   # What apt installs follows the base image.
-  [ "$name" != mysql ] || key="$(printf '%s %s' "$key" "$(basename "$ROOT")" | sha256sum | cut -c1-16)"
+  [ "$name" != mysql ] || key="$(printf '%s %s' "$key" "$(root_versions)" | sha256sum | cut -c1-16)"
   archive="$ARCHIVES/$name-$key.tar"
   if [ ! -e "$archive" ]; then
     say "building the image ${TAG[$name]} ($([ "$name" = mysql ] && echo "about two minutes" || echo "a few seconds"), once)"

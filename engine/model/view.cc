@@ -17,8 +17,10 @@ bool may_run_elsewhere(const View& view, const Report& report) {
 }
 
 /// Whether the line is of the record's time. One that is not heard may have been opened anew since it was: what its old
-/// line says of an end is no news of the mysqld that runs now.
+/// line says of an end is no news of the mysqld that runs now. Whoever obeys the newest record was heard after all that
+/// another leader ordered.
 bool is_current(const View& view, const Report& report) {
+  if (obeys_record(view, report)) return true;
   const std::int64_t epoch = view.recorded.epoch.get();
   const auto& failover = view.recorded.failover;
   if (!failover) return report.opened_epoch.get() >= epoch;

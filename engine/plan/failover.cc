@@ -240,12 +240,17 @@ void tell_stall(const View& view, const ObservedMember& candidate, const GtidSet
                    target.minus(holdings(server)).size(), target.minus(server.executed).size())});
 }
 
-/// Why none of those that were pointed to the candidate is connected, once they had long enough; empty before that.
-std::string why_unconnected(const View& view, const std::vector<const ObservedMember*>& others, Decision& decision) {
+/// Why none of the others is connected to the candidate, once all were pointed to it for long enough; empty before
+/// that.
+std::string why_unconnected(const View& view, const ObservedMember& candidate,
+                            const std::vector<const ObservedMember*>& others, Decision& decision) {
   std::string why;
   for (const ObservedMember* other : others) {
-    if (!other->turned_since || view.now < *other->turned_since + kPatience) {
-      decision.look_again = other->turned_since.value_or(view.now) + kPatience;
+    // A receiver that was stopped points to the old primary still.
+    const bool turned = follows(*server_of(*other), candidate) && other->turned_since;
+    const Instant due = (turned ? *other->turned_since : view.now) + kPatience;
+    if (view.now < due) {
+      decision.look_again = due;
       return {};
     }
     const std::string& error = server_of(*other)->channel.receiver_error;
@@ -259,7 +264,7 @@ std::string why_unconnected(const View& view, const std::vector<const ObservedMe
 bool waits_for_acker(const View& view, const ObservedMember& candidate,
                      const std::vector<const ObservedMember*>& others, Decision& decision) {
   if (others.empty() || server_of(candidate)->semi_sync.clients > 0) return false;
-  const std::string why = why_unconnected(view, others, decision);
+  const std::string why = why_unconnected(view, candidate, others, decision);
   if (!why.empty() && view.spec.degrade) return false;
   decision.message = std::format("{} is ready, but no acker is connected to it yet", candidate.pod);
   if (!why.empty()) {

@@ -109,7 +109,10 @@ void housekeeping(const View& view, const ObservedMember& primary, Decision& dec
 bool acks_were_lost(const View& view, const ObservedMember& primary, Decision& decision) {
   const int acks = view.recorded.ack_count;
   if (acks == 0 || !primary.waiting_since || !primary.idle_since) return false;
-  const Instant due = std::max(*primary.waiting_since, *primary.idle_since) + kPatience;
+  Instant since = std::max(*primary.waiting_since, *primary.idle_since);
+  // One that receives a long transaction acknowledges when it has all of it.
+  for (const ObservedMember* member : view.replicas()) since = std::max(since, member->idle_since.value_or(since));
+  const Instant due = since + kPatience;
   if (view.now >= due) return true;
   decision.look_again = std::min(decision.look_again.value_or(due), due);
   return false;

@@ -282,6 +282,9 @@ TEST(Acks, ACommitWhoseAckWasLostIsFreedByAHeartbeat) {
   sample.at(0).waiting_since = sample.now - Duration{9000};
   EXPECT_EQ(step_of<engine::WriteHeartbeat>(sample.decide()), nullptr) << "others are acknowledged meanwhile";
   sample.at(0).idle_since = sample.now - Duration{4000};
+  sample.at(1).idle_since = sample.now - Duration{1000};
+  EXPECT_EQ(step_of<engine::WriteHeartbeat>(sample.decide()), nullptr) << "a long transaction is being received";
+  sample.at(1).idle_since = sample.now - Duration{4000};
   decision = sample.decide();
   EXPECT_NE(step_of<engine::WriteHeartbeat>(decision), nullptr);
   EXPECT_TRUE(finds(decision, "WaitingForAcks"));
@@ -474,6 +477,12 @@ TEST(Failover, TheChoiceDoesNotWaitForAnAckerThatCannotConnectWithoutAWord) {
   EXPECT_FALSE(decision.record);
   EXPECT_FALSE(finds(decision, "WaitingForAcks")) << "it may connect yet";
   sample.at(2).turned_since = sample.now - Duration{5000};
+  sample.channel(2).source_host = sample.at(0).address;
+  sample.channel(2).receiver = engine::Thread::kStopped;
+  EXPECT_FALSE(finds(sample.decide(), "WaitingForAcks")) << "it has yet to be told whom to follow";
+  converge(sample);
+  sample.server(1).semi_sync.clients = 0;
+  sample.at(2).turned_since = sample.now - Duration{5000};
   decision = sample.decide();
   EXPECT_FALSE(decision.record) << "commits would wait for ever";
   EXPECT_TRUE(finds(decision, "WaitingForAcks"));
@@ -597,6 +606,7 @@ TEST(Start, AnOldLineOfAMemberThatIsNotHeardProvesNothing) {
   sample.recorded.failover.reset();
   sample.at(0).heard = false;
   sample.at(0).report->opened_epoch = Epoch{1};
+  sample.at(0).report->held_revision = Revision{8};
   const Decision decision = sample.decide();
   EXPECT_FALSE(decision.record);
   EXPECT_EQ(decision.state, ClusterState::kPrimaryUnknown)
@@ -605,6 +615,9 @@ TEST(Start, AnOldLineOfAMemberThatIsNotHeardProvesNothing) {
   EXPECT_EQ(sample.decide().state, ClusterState::kPrimaryUnknown) << "nor does the end of that pod";
   sample.at(0).report->opened_epoch = Epoch{2};
   EXPECT_TRUE(sample.decide().record);
+  sample.at(0).report->opened_epoch = Epoch{1};
+  sample.at(0).report->held_revision = Revision{9};
+  EXPECT_TRUE(sample.decide().record) << "it was heard since the last record, and did not open yet";
 }
 
 TEST(Start, ANewPodOnAnotherNodeIsNoProofThatTheOldOneEnded) {

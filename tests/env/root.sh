@@ -1,6 +1,6 @@
 # The build root: a Debian sid folder with compilers, libraries, a real MySQL server and Kubernetes' own parts.
 # Everything is built and run in it, so that nothing is asked of the host but a few small tools.
-# To be sourced. Gives: ensure_root, in_root, SOURCE.
+# To be sourced. Gives: ensure_root, in_root, root_versions, SOURCE.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -9,6 +9,9 @@ SOURCE=/src
 
 # Named by what is in it. Raise the number when it is made differently from the same packages.
 ROOT="$CACHE/root-1-$(hash_of "$REPO/tests/env/packages.txt")"
+
+# root_versions: a word that changes with any package of the root and its version, for the keys of what is made with them.
+root_versions() { hash_of "$ROOT/var/lib/dpkg/status"; }
 
 # The mirror that this machine's own apt uses; sid is taken from there.
 host_mirror() {

@@ -11,7 +11,7 @@ targets=(programs)
 build="$("$REPO/tests/env/build.sh" release "${targets[@]}")"
 seen="$CACHE/tidy"
 mkdir -p "$seen"
-settings="$(cat "$REPO/.clang-tidy" <(basename "$ROOT") | sha256sum | cut -c1-16)"
+settings="$(cat "$REPO/.clang-tidy" <(root_versions) | sha256sum | cut -c1-16)"
 
 # One line for each thing that is compiled, a file or several at once: the hash of all files of ours in it, and its path.
 list_units() {
