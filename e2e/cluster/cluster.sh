@@ -55,14 +55,13 @@ up() {
   [[ "$wanted" =~ ^[1-9]$ ]] || die "NODES=$wanted; give a number from 1 to 9"
   need_packages ip=iproute2 unshare=util-linux openssl=openssl flock=util-linux
   "$CLUSTER_DIR/build.sh"
-  mkdir -p "$STATE"
   exec {lock}>"$CACHE/cluster.lock"
   flock -n "$lock" || { say "waiting for another cluster.sh to end"; flock "$lock"; }
   if ! node_alive node1 && [ -e "$STATE/node1" ]; then
     say "cleaning up what an unclean end left"
     remove_all
-    mkdir -p "$STATE"
   fi
+  mkdir -p "$STATE" # Now: whoever had the lock may have removed it.
   save_settings
   lan_up
   pki_cluster
