@@ -82,6 +82,11 @@ TEST(Acks, AnAckerThatDoesNotAnswerIsCutOffBeforeItLeavesA) {
   EXPECT_FALSE(decision.record) << "a connection that was made before goes on acknowledging";
   EXPECT_NE(step_of<engine::ExpelReplica>(decision), nullptr);
   end_connection(sample, 2);
+  sample.at(0).report->held_revision = Revision{8};
+  decision = sample.decide();
+  EXPECT_FALSE(decision.record) << "an order on record 9 to let it in may be on its way";
+  EXPECT_NE(step_of<engine::ExpelReplica>(decision), nullptr);
+  sample.at(0).report->held_revision = Revision{9};
   decision = sample.decide();
   ASSERT_TRUE(decision.record);
   EXPECT_FALSE(decision.record->next.is_acker(uuid_of(2)));
