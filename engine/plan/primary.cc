@@ -39,15 +39,38 @@ void reopen(const View& view, const ObservedMember& primary, Decision& decision)
           std::format("{} is reopened in place: its log covers the floor and all that is heard", primary.pod));
 }
 
+/// The recorded ackers that answer and keep what they acknowledge.
+std::vector<const ObservedMember*> answering_ackers(const View& view) {
+  std::vector<const ObservedMember*> result;
+  for (const Identity& identity : view.recorded.ackers) {
+    const ObservedMember* member = view.member(identity.ordinal);
+    const bool answers = member != nullptr && server_of(*member) != nullptr;
+    if (answers && identity_of(*member) == identity && !member->report->relaxed) result.push_back(member);
+  }
+  return result;
+}
+
 /// How many recorded ackers hold all that the primary has.
 int complete_ackers(const View& view, const ObservedMember& primary) {
-  const Server& server = *server_of(primary);
-  return static_cast<int>(std::ranges::count_if(view.recorded.ackers, [&](const Identity& identity) {
-    const ObservedMember* member = view.member(identity.ordinal);
-    const Server* acker = member != nullptr ? server_of(*member) : nullptr;
-    return acker != nullptr && identity_of(*member) == identity && !member->report->relaxed &&
-           holdings(*acker).contains(server.executed);
+  return static_cast<int>(std::ranges::count_if(answering_ackers(view), [&](const ObservedMember* acker) {
+    return holdings(*server_of(*acker)).contains(server_of(primary)->executed);
   }));
+}
+
+/// What the opening waits for is asked of those who know it, so that it is not held up by the pace of their reports.
+void wait_for_acks(const View& view, const ObservedMember& primary, Decision& decision) {
+  const Server& server = *server_of(primary);
+  const int acks = view.recorded.ack_count;
+  if (acks == 0 || real_ack_count(server) != acks) return;
+  if (server.semi_sync.clients < acks) return add_order(decision, WaitAckers{primary.ordinal, acks});
+  if (complete_ackers(view, primary) >= acks) return;
+  for (const ObservedMember* acker : answering_ackers(view)) {
+    const Server& theirs = *server_of(*acker);
+    const bool receives = follows(theirs, primary) && theirs.channel.receiver == Thread::kRunning;
+    if (receives && !holdings(theirs).contains(server.executed)) {
+      add_order(decision, WaitReceived{acker->ordinal, server.executed});
+    }
+  }
 }
 
 /// Why the primary may not be opened yet; empty if it may.
@@ -79,11 +102,7 @@ void open(const View& view, const ObservedMember& primary, Decision& decision) {
             why_not.empty() ? std::format("opening {}", primary.pod)
                             : std::format("{} is not open yet: {}", primary.pod, why_not));
   if (why_not.empty()) return add_order(decision, Open{primary.ordinal, view.recorded.required()});
-  const Server& server = *server_of(primary);
-  const int acks = view.recorded.ack_count;
-  if (acks > 0 && real_ack_count(server) == acks && server.semi_sync.clients < acks) {
-    add_order(decision, WaitAckers{primary.ordinal, acks});
-  }
+  wait_for_acks(view, primary, decision);
 }
 
 /// The application's account, and an end to offers and clone permissions that nobody needs. The least urgent orders.

@@ -58,6 +58,9 @@ std::string describe(const Step& step, const std::string& cluster) {
             return std::format("wait until {} has applied {} transactions", pod(s.on), s.target.size());
           },
           [&](const WaitAckers& s) { return std::format("wait for {} ackers of {}", s.count, pod(s.on)); },
+          [&](const WaitReceived& s) {
+            return std::format("wait until {} has received {} transactions", pod(s.on), s.target.size());
+          },
           [&](const Open& s) { return std::format("open {} for writes", pod(s.on)); },
           [&](const Repoint& s) { return std::format("move the endpoint to {}", pod(s.to)); },
           [&](const LabelRole& s) {
@@ -87,6 +90,7 @@ std::string_view name_of(const Step& step) {
                         [](const AllowClone&) { return "AllowClone"; },
                         [](const WaitApplied&) { return "WaitApplied"; },
                         [](const WaitAckers&) { return "WaitAckers"; },
+                        [](const WaitReceived&) { return "WaitReceived"; },
                         [](const Open&) { return "Open"; },
                         [](const Repoint&) { return "Repoint"; },
                         [](const LabelRole&) { return "LabelRole"; },

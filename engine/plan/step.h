@@ -82,6 +82,10 @@ struct WaitAckers {
   Ordinal on;
   int count;
 };
+struct WaitReceived {
+  Ordinal on;
+  GtidSet target;
+};
 struct Open {
   Ordinal on;
   GtidSet target;
@@ -96,7 +100,7 @@ struct LabelRole {
 
 using Step = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, OfferLogs, Fetch, SetDurability,
                           SetAckCount, SetAckers, EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount,
-                          WriteHeartbeat, AllowClone, WaitApplied, WaitAckers, Open, Repoint, LabelRole>;
+                          WriteHeartbeat, AllowClone, WaitApplied, WaitAckers, WaitReceived, Open, Repoint, LabelRole>;
 
 /// The member that carries the step out; for Repoint the one that the endpoint moves to.
 [[nodiscard]] Ordinal member_of(const Step& step);

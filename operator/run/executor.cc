@@ -12,7 +12,8 @@ namespace {
 constexpr Duration kMemory = std::chrono::minutes(1);
 
 bool waits(const engine::Step& step) {
-  return std::holds_alternative<engine::WaitApplied>(step) || std::holds_alternative<engine::WaitAckers>(step);
+  return std::holds_alternative<engine::WaitApplied>(step) || std::holds_alternative<engine::WaitAckers>(step) ||
+         std::holds_alternative<engine::WaitReceived>(step);
 }
 
 /// Orders need to know where to go; until then there is nothing to try.

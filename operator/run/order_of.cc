@@ -73,6 +73,9 @@ struct CommandOf {
   R operator()(const engine::WaitAckers& s) const {
     return wire::WaitAckers{.count = s.count, .milliseconds = kWaitSlice.count()};
   }
+  R operator()(const engine::WaitReceived& s) const {
+    return wire::WaitReceived{.target = s.target.to_string(), .milliseconds = kWaitSlice.count()};
+  }
   R operator()(const engine::Open& s) const { return wire::Open{.target = s.target.to_string()}; }
   R operator()(const engine::Repoint&) const { return fail(ErrorKind::kTerminal, "the endpoint is no sidecar's"); }
   R operator()(const engine::LabelRole&) const { return fail(ErrorKind::kTerminal, "a label is no sidecar's"); }
@@ -117,6 +120,7 @@ Duration deadline_of(const engine::Step& step) {
                         [](const engine::SetDurability&) { return Duration(std::chrono::seconds(30)); },
                         [](const engine::WaitApplied&) { return kWaitSlice + std::chrono::seconds(2); },
                         [](const engine::WaitAckers&) { return kWaitSlice + std::chrono::seconds(2); },
+                        [](const engine::WaitReceived&) { return kWaitSlice + std::chrono::seconds(2); },
                         [](const engine::Repoint&) { return Duration(std::chrono::seconds(3)); },
                         [](const engine::LabelRole&) { return Duration(std::chrono::seconds(3)); },
                         [](const auto&) { return Duration(std::chrono::seconds(10)); },

@@ -299,6 +299,12 @@ Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, co
   return admin_.wait_ackers(stop, command.count, bounded(command.milliseconds));
 }
 
+Result<void> Orders::perform(const std::stop_token& stop, const wire::Order&, const wire::WaitReceived& command) {
+  TRY_VOID(need_server());
+  TRY(target, parse_target(command.target));
+  return admin_.wait_received(stop, target, bounded(command.milliseconds));
+}
+
 Result<void> Orders::perform(const std::stop_token& stop, const wire::Order& order, const wire::Open& command) {
   TRY_VOID(need_server());
   TRY(target, parse_target(command.target));

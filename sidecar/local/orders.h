@@ -50,6 +50,7 @@ class Orders {
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::AllowClone& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::WaitApplied& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::WaitAckers& command);
+  Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::WaitReceived& command);
   Result<void> perform(const std::stop_token& stop, const wire::Order& order, const wire::Open& command);
 
   Result<void> relax(const std::stop_token& stop, const wire::Order& order);

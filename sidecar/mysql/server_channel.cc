@@ -267,6 +267,23 @@ Result<void> ServerAdmin::wait_applied(const std::stop_token& stop, const GtidSe
   return fail(ErrorKind::kRetry, "not applied after {} ms: {}", bounded.count(), missing.to_string());
 }
 
+Result<void> ServerAdmin::wait_received(const std::stop_token& stop, const GtidSet& target,
+                                        std::chrono::milliseconds limit) {
+  TRY(sql, work_.take(stop));
+  GtidSet missing;
+  const auto all = look_until(stop, std::clamp(limit, 0ms, 5000ms), 3ms, [&] -> Result<bool> {
+    // In this order: what is applied in between is counted all the same.
+    TRY(channel, read_channel(sql));
+    TRY(received, GtidSet::parse(channel.retrieved));
+    TRY(executed, read_executed(sql));
+    missing = target.minus(received).minus(executed);
+    return missing.empty();
+  });
+  if (!all) return std::unexpected(all.error());
+  if (!*all) return fail(ErrorKind::kRetry, "not received: {}", missing.to_string());
+  return {};
+}
+
 Result<void> ServerAdmin::open(const std::stop_token& stop, const GtidSet& target) {
   const std::scoped_lock lock(channel_, writable_);
   TRY(sql, work_.take(stop));

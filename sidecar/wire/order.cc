@@ -31,6 +31,7 @@ constexpr std::array<std::string_view, std::variant_size_v<Command>> kNames = {"
                                                                                "AllowClone",
                                                                                "WaitApplied",
                                                                                "WaitAckers",
+                                                                               "WaitReceived",
                                                                                "Open"};
 
 /// The envelope; the arguments are read once the name tells which they are.
@@ -137,6 +138,11 @@ void visit_fields(Visitor& visit, S& value) {
 template <class Visitor, Of<WaitAckers> S>
 void visit_fields(Visitor& visit, S& value) {
   visit("count", value.count);
+  visit("milliseconds", value.milliseconds);
+}
+template <class Visitor, Of<WaitReceived> S>
+void visit_fields(Visitor& visit, S& value) {
+  visit("target", value.target);
   visit("milliseconds", value.milliseconds);
 }
 template <class Visitor, Of<Open> S>

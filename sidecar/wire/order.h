@@ -97,6 +97,12 @@ struct WaitAckers {
   std::int64_t count = 1;
   std::int64_t milliseconds = 1000;
 };
+/// Waits until this member's server has received or executed all of `target`, at most `milliseconds` (<= 5000); kRetry
+/// if not by then. Looks as often as WaitAckers does.
+struct WaitReceived {
+  std::string target;
+  std::int64_t milliseconds = 1000;
+};
 /// Refused (kUnsafe, naming what is missing) unless gtid_executed holds `target`. Done already: nothing.
 /// Then: STOP REPLICA, RESET REPLICA ALL (only if nothing received is unapplied), super_read_only and read_only off,
 /// opened_epoch := the order's epoch.
@@ -106,7 +112,7 @@ struct Open {
 
 using Command = std::variant<Initialize, CloneFrom, Permit, Fence, StopReceiver, Follow, OfferLogs, SetDurability,
                              SetAckCount, SetAckers, EnsureReplicationAccount, ExpelReplica, EnsureApplicationAccount,
-                             WriteHeartbeat, AllowClone, WaitApplied, WaitAckers, Open>;
+                             WriteHeartbeat, AllowClone, WaitApplied, WaitAckers, WaitReceived, Open>;
 
 /// POST /v1/orders. Refused (kUnsafe, with the numbers held) when (epoch, revision) is below the highest seen.
 struct Order {

@@ -72,6 +72,7 @@ bench_failover() {
     [ -n "$first" ] || fail "run $run: the ledger saw no gap"
     echo $(($(milliseconds_of "$first") - $(milliseconds_of "$killed"))) >>"$values/failover_kill"
     echo $(($(milliseconds_of "$decided") - $(milliseconds_of "$killed"))) >>"$values/decide"
+    say "run $run, ms after the kill:$(phases "$(milliseconds_of "$killed")") written $(tail -n 1 "$values/failover_kill")"
   done
   finish_ledger
   figure failover_kill ms <"$values/failover_kill"

@@ -999,6 +999,7 @@ TEST(Step, SaysWhatItDoesInOneSentence) {
       {engine::AllowClone{Ordinal{1}, false}, "forbid clones on shop-1"},
       {engine::WaitApplied{Ordinal{1}, gtids(0, 3)}, "wait until shop-1 has applied 3 transactions"},
       {engine::WaitAckers{Ordinal{1}, 1}, "wait for 1 ackers of shop-1"},
+      {engine::WaitReceived{Ordinal{2}, gtids(0, 3)}, "wait until shop-2 has received 3 transactions"},
       {engine::Open{Ordinal{1}, {}}, "open shop-1 for writes"},
       {engine::Repoint{Ordinal{1}}, "move the endpoint to shop-1"},
       {engine::LabelRole{Ordinal{1}, "replica"}, "label shop-1 as replica"},

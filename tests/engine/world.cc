@@ -760,6 +760,10 @@ struct World::Orders {
   std::string operator()(const engine::WaitAckers& s) const {
     return std::ssize(world.ackers_of(member)) >= s.count ? "" : "not connected yet";
   }
+  std::string operator()(const engine::WaitReceived& s) const {
+    const Volume& volume = member.volume;
+    return volume.executed.united(volume.retrieved).contains(s.target) ? "" : "not received yet";
+  }
   std::string operator()(const engine::Open& s) const {
     Volume& volume = member.volume;
     if (!running(member)) return "mysqld does not run";
@@ -840,8 +844,12 @@ bool Driver::go(const std::string& line) {
 }
 
 void Driver::say(const std::string& line) {
-  if (tell && line != said_) tell(line);
-  said_ = line;
+  // Two members that refuse in turn say it once each.
+  const bool refused = line.contains(" (refused: ");
+  if (said_.contains(line)) return;
+  if (!refused) said_.clear();
+  said_.insert(line);
+  if (tell) tell(line);
 }
 
 std::string Driver::state_line() const { return std::format("{}: {}", engine::name_of(last_.state), last_.message); }

@@ -201,7 +201,7 @@ class Driver {
   engine::Decision last_;
   int actions_ = 0;
   std::string told_state_;
-  std::string said_;
+  std::set<std::string> said_;  ///< Since the last line that was no refusal.
 };
 
 /// Server uuids made short, so that transcripts can be read.

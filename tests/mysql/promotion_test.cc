@@ -22,8 +22,8 @@ TEST_F(PromotionTest, OpenRefusesWhatIsNotWhole) {
   run(replica, "STOP REPLICA SQL_THREAD");
   run(primary, "INSERT INTO app_db.t (note) VALUES ('late')");
   const auto target = executed(primary);
-  ASSERT_TRUE(eventually(
-      [&] { return GtidSet::parse(state(replica).channel.retrieved)->united(executed(replica)).contains(target); }));
+  ASSERT_OK(replica.admin->wait_received(never_, target, 5s));
+  EXPECT_FALSE(executed(replica).contains(target));
   ASSERT_OK(replica.admin->stop_receiver(never_));
 
   const auto missing = replica.admin->open(never_, target);
@@ -40,6 +40,10 @@ TEST_F(PromotionTest, OpenRefusesWhatIsNotWhole) {
   const auto waited = replica.admin->wait_applied(never_, foreign, 50ms);
   ASSERT_FALSE(waited);
   EXPECT_EQ(waited.error().kind, ErrorKind::kRetry);
+  const auto received = replica.admin->wait_received(never_, foreign, 20ms);
+  ASSERT_FALSE(received);
+  EXPECT_EQ(received.error().kind, ErrorKind::kRetry);
+  EXPECT_TRUE(received.error().what.contains(foreign.to_string())) << received.error().what;
   run(replica, "STOP REPLICA SQL_THREAD");
   // Nobody else starts the applier of a candidate that has nothing to receive.
   ASSERT_OK(replica.admin->wait_applied(never_, target, 5s));
@@ -140,8 +144,7 @@ TEST_F(PromotionTest, OfAKilledPrimary) {
   for (int i = 0; i < 20; ++i) run(primary, "INSERT INTO app_db.t (note) VALUES ('acked')");
   const auto acked = executed(primary);
   // One ack is enough, which may have come from the other.
-  ASSERT_TRUE(eventually(
-      [&] { return GtidSet::parse(state(candidate).channel.retrieved)->united(executed(candidate)).contains(acked); }));
+  ASSERT_OK(candidate.admin->wait_received(never_, acked, 5s));
   primary.server->kill();
 
   std::vector<std::pair<std::string, double>> steps;

@@ -169,6 +169,7 @@ std::vector<Command> every_command() {
           AllowClone{.allowed = true},
           WaitApplied{.target = "a:1-5", .milliseconds = 5},
           WaitAckers{.count = 2, .milliseconds = 6},
+          WaitReceived{.target = "a:1-6", .milliseconds = 7},
           Open{.target = "a:1-5"}};
 }
 
