@@ -147,6 +147,16 @@ void tell_absence(const View& view, const ObservedMember& member, Decision& deci
        std::format("mysqld of {} is not up{}{}", member.pod, report.sql_error.empty() ? "" : ": ", report.sql_error));
 }
 
+/// Whether a dead member starts a moment later, when clients have the new primary: a mysqld that starts takes
+/// processors and disk from what they wait for. Not if it may be needed for acks, and not for long.
+bool starts_later(const View& view, const ObservedMember& member, const ObservedMember& primary, Decision& decision) {
+  if (!view.recorded.failover || !member.down_since) return false;
+  const Instant due = *member.down_since + kPatience;
+  if (view.now >= due || server_of(primary)->semi_sync.clients < view.recorded.ack_count) return false;
+  decision.look_again = std::min(decision.look_again.value_or(due), due);
+  return true;
+}
+
 void tend(const View& view, const ObservedMember& member, const ObservedMember& primary, Decision& decision) {
   if (!member.heard) {
     std::string trouble = member.pod_trouble.empty() ? "is not heard" : member.pod_trouble;
@@ -157,7 +167,8 @@ void tend(const View& view, const ObservedMember& member, const ObservedMember& 
   if (report.directory == Directory::kEmpty) return fill(view, member, primary, decision);
   if (report.process == Process::kNotRunning && report.held) {
     find(decision, member, "Rejoining", std::format("{} is permitted to start as a replica", member.pod));
-    return add_order(decision, Permit{member.ordinal});
+    if (!starts_later(view, member, primary, decision)) add_order(decision, Permit{member.ordinal});
+    return;
   }
   const Server* server = server_of(member);
   if (const std::string ends = keeps_ending(report, member.pod); !ends.empty() && report.start_error.empty()) {

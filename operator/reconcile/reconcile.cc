@@ -231,6 +231,7 @@ Result<void> Reconciler::claim_term(const Context& context, const ClusterKey& ke
 Result<void> Reconciler::record(const Context& context, const ClusterKey& key, Memory& memory,
                                 const api::Cluster& cluster, const Pass& pass) {
   const WallTime decided = parts_.clock.wall();
+  const Instant begun = parts_.clock.now();
   const engine::RecordChange& change = *pass.decision.record;
   Json status = memory.newest.value("status", Json::object());
   put_recorded(status, change.next, cluster.names());
@@ -249,8 +250,10 @@ Result<void> Reconciler::record(const Context& context, const ClusterKey& key, M
     return written;
   }
   memory.reported_at = parts_.clock.now();
-  context.log.info("record written",
-                   {{"epoch", change.next.epoch}, {"revision", change.next.revision}, {"why", change.why}});
+  context.log.info("record written", {{"epoch", change.next.epoch},
+                                      {"revision", change.next.revision},
+                                      {"why", change.why},
+                                      {"ms", (parts_.clock.now() - begun).count()}});
   // What led to a record may be mended by it, and never be found again.
   announce(key, memory, pass.decision);
   announce_record(key, pass, decided);
