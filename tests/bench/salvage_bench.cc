@@ -25,7 +25,7 @@ using test::Mysqld;
 /// Transactions of 26 KB that are not published when the server dies.
 constexpr std::uint64_t kTail = 12;
 /// As the sidecar looks (LogKeeper::kLookInterval).
-constexpr std::chrono::milliseconds kLookInterval{50};
+constexpr std::chrono::milliseconds kLookInterval{200};
 constexpr std::chrono::minutes kPatience{10};
 
 /// What the tail is told of mysqld. Thread-safe.
