@@ -12,7 +12,7 @@ metric() { b get --raw "/api/v1/namespaces/baton-system/pods/$1:9105/proxy/metri
 readiness() { b get --raw "/api/v1/namespaces/baton-system/pods/$1:8080/proxy/readyz"; }
 # acts POD: how many records it wrote and steps it took; SINCE (RFC 3339) leaves out what was before.
 acts() { b logs "$1" ${SINCE:+--since-time="$SINCE"} | grep -cE '"(record written|record taken over|step done|step failed)"' || true; }
-says_not_leader() { b logs "$1" --since-time="$2" | grep -q '"is no longer leader"'; }
+says_not_leader() { b logs "$1" --since-time="$2" | grep '"is no longer leader"'; }
 open_members() {
   local pod count=0
   for pod in $(k get pods -l mysql.baton.dev/cluster=shop -o name); do
