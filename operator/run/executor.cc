@@ -52,7 +52,7 @@ void Executor::submit(const ClusterKey& key, const Plan& plan) {
     const Instant now = ports_.clock.now();
     drop_stale(cluster, now);
     for (const engine::Step& step : shared->steps) {
-      const Slot slot{.member = engine::member_of(step), .lane = lane_of(step)};
+      const Slot slot = slot_of(step, *shared);
       if (cluster.in_flight.contains(slot) || !addressed(step, *shared)) continue;
       const auto past = cluster.past.find(identity_of(step, *shared));
       if (past != cluster.past.end() && now < past->second.not_before && rests(past->second, plan)) {
@@ -64,6 +64,13 @@ void Executor::submit(const ClusterKey& key, const Plan& plan) {
     }
   }
   if (again) observer_.wake(key, *again);
+}
+
+Executor::Slot Executor::slot_of(const engine::Step& step, const Plan& plan) {
+  const PlanMember* member = plan.member(engine::member_of(step));
+  return {.member = engine::member_of(step),
+          .pod = member == nullptr ? PodUid() : member->at.pod_uid,
+          .lane = lane_of(step)};
 }
 
 void Executor::forget(const ClusterKey& key) {
@@ -124,7 +131,7 @@ StepDone Executor::carry_out(const ClusterKey& key, const Plan& plan, const engi
 void Executor::note(const ClusterKey& key, const Plan& plan, const StepDone& done, Instant started) {
   const std::scoped_lock lock(mutex_);
   Cluster& cluster = clusters_[key];
-  cluster.in_flight.erase(Slot{.member = engine::member_of(done.step), .lane = lane_of(done.step)});
+  cluster.in_flight.erase(slot_of(done.step, plan));
   Past& past = cluster.past[identity_of(done.step, plan)];
   // An answer of "not yet" to a waiting order is no failure: it may be asked again at once.
   const bool patient = waits(done.step) && done.state.has_value();

@@ -69,8 +69,10 @@ class Executor final : public StepsPort {
   void forget(const ClusterKey& key) override;
 
  private:
+  /// An order to a pod that went away meanwhile may hang until its deadline; the next pod does not wait for it.
   struct Slot {
     Ordinal member;
+    PodUid pod;
     Lane lane;
     friend auto operator<=>(const Slot&, const Slot&) = default;
   };
@@ -88,6 +90,7 @@ class Executor final : public StepsPort {
     std::map<std::string, Past> past;  ///< By identity of the step.
   };
 
+  [[nodiscard]] static Slot slot_of(const engine::Step& step, const Plan& plan);
   void perform(const ClusterKey& key, const Plan& plan, const engine::Step& step, const std::stop_token& stop);
   [[nodiscard]] Result<void> check(const ClusterKey& key, const Plan& plan, const engine::Step& step);
   [[nodiscard]] StepDone carry_out(const ClusterKey& key, const Plan& plan, const engine::Step& step,

@@ -31,9 +31,9 @@ namespace baton::sidecar {
 /// Nothing here waits for mysqld but a thread that does nothing else, and the machine's lock is taken by no other wait.
 class LogKeeper {
  public:
-  /// How often files are looked at while nobody waits for what is in them (after a death, an offer, or a receiver
-  /// that asks for more than is known, that happens at once), and mysqld is asked how far its log may be read. A look is forty
-  /// system calls.
+  /// How often files are looked at while nobody waits for what is in them (after a death, an offer, or a receiver that
+  /// asks for more than is known, that happens at once), and mysqld is asked how far its log may be read. A look is
+  /// forty system calls.
   static constexpr std::chrono::milliseconds kLookInterval{200};
   static constexpr std::chrono::milliseconds kAskInterval{500};
 

@@ -186,7 +186,8 @@ class ServerAdmin {
   /// Looks at Rpl_semi_sync_source_clients every 3 ms. kRetry with the number when time is over.
   [[nodiscard]] Result<void> wait_ackers(const std::stop_token& stop, std::int64_t count,
                                          std::chrono::milliseconds limit);
-  /// Looks every 3 ms whether `target` is received or executed. kRetry, naming what is missing, when time is over.
+  /// Looks every 3 ms whether `target` is received or executed. kRetry, naming what is missing, when time is over, or
+  /// the receiver is not connected.
   [[nodiscard]] Result<void> wait_received(const std::stop_token& stop, const GtidSet& target,
                                            std::chrono::milliseconds limit);
   /// ALTER USER baton_r_… ACCOUNT LOCK (this server alone); KILL of all its connections, seen gone, at most 5 s:

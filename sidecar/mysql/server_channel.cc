@@ -277,6 +277,10 @@ Result<void> ServerAdmin::wait_received(const std::stop_token& stop, const GtidS
     TRY(received, GtidSet::parse(channel.retrieved));
     TRY(executed, read_executed(sql));
     missing = target.minus(received).minus(executed);
+    // Its source may have died: the next order is to be carried out at once.
+    if (!missing.empty() && channel.receiver != Thread::kRunning) {
+      return fail(ErrorKind::kRetry, "the receiver is not connected; not received: {}", missing.to_string());
+    }
     return missing.empty();
   });
   if (!all) return std::unexpected(all.error());

@@ -98,7 +98,7 @@ struct WaitAckers {
   std::int64_t milliseconds = 1000;
 };
 /// Waits until this member's server has received or executed all of `target`, at most `milliseconds` (<= 5000); kRetry
-/// if not by then. Looks as often as WaitAckers does.
+/// if not by then, or while its receiver is not connected. Looks as often as WaitAckers does.
 struct WaitReceived {
   std::string target;
   std::int64_t milliseconds = 1000;

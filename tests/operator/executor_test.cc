@@ -153,6 +153,15 @@ TEST_F(ExecutorTest, OneOrderPerMemberIsInFlightAndAFenceOvertakes) {
   EXPECT_EQ(ears_.done().front().state->member.substr(0, 5), "shop-");
 }
 
+TEST_F(ExecutorTest, TheNextPodDoesNotWaitForAnOrderToTheOneBefore) {
+  executor_.submit(kShop, plan({engine::StopReceiver{Ordinal(1)}}));
+  ASSERT_TRUE(sidecars_.wait_for_orders(1));
+  Plan next = plan({engine::StopReceiver{Ordinal(1)}});
+  next.members[1].at.pod_uid = PodUid("another");
+  executor_.submit(kShop, next);
+  ASSERT_TRUE(sidecars_.wait_for_orders(2));
+}
+
 TEST_F(ExecutorTest, FailedStepsBackOffFromTheirStart) {
   sidecars_.open(true);
   sidecars_.refuse(true);
