@@ -17,28 +17,27 @@
 namespace baton::binlog {
 namespace {
 
-enum class Linked : std::uint8_t { kNow, kBefore, kGone };
-
-/// Links a file into the folder. kGone: it is not there any more.
-Result<Linked> link_into(const std::filesystem::path& file, const FileIdentity& identity,
-                         const std::filesystem::path& folder) {
+/// Links a file into the folder, under the first name like its own that is free. False: it is not there any more.
+Result<bool> link_into(const std::filesystem::path& file, const std::filesystem::path& folder) {
   constexpr int kNamesMost = 10'000;
   for (int number = 0; number < kNamesMost; ++number) {
     std::string name = file.filename().string();
     if (number > 0) name += std::format(".{}", number);
     const auto there = folder / name;
-    if (::link(file.c_str(), there.c_str()) == 0) return Linked::kNow;
-    if (errno == ENOENT) return Linked::kGone;
+    if (::link(file.c_str(), there.c_str()) == 0) return true;
+    if (errno == ENOENT) return false;
     if (errno == EXDEV) {
       return fail(ErrorKind::kTerminal, "{} lies on another file system than {}", folder.string(), file.string());
     }
     if (errno != EEXIST) {
       return fail(ErrorKind::kRetry, "link {} to {}: {}", file.string(), there.string(), std::strerror(errno));
     }
-    TRY(other, facts_of(there));
-    if (other.identity == identity) return Linked::kBefore;
   }
   return fail(ErrorKind::kTerminal, "{} holds too many files called {}", folder.string(), file.filename().string());
+}
+
+bool is_among(const std::vector<KeptLog>& kept, const FileIdentity& identity) {
+  return std::ranges::any_of(kept, [&](const KeptLog& log) { return log.facts.identity == identity; });
 }
 
 bool is_only_name(const std::filesystem::path& path) {
@@ -53,14 +52,17 @@ Result<std::size_t> keep_logs(const LogListing& logs) {
   std::error_code error;
   std::filesystem::create_directories(logs.kept_folder, error);
   if (error) return fail(ErrorKind::kRetry, "make the folder {}: {}", logs.kept_folder.string(), error.message());
+  // By identity: under which name a file is kept depends on what was kept when it came.
+  TRY(before, kept_logs(logs.kept_folder));
   std::size_t linked = 0;
   std::string missing;
   for (const auto& file : files) {
     const auto facts = facts_of(file);
     if (!facts && facts.error().kind != ErrorKind::kNotFound) return std::unexpected(facts.error());
-    TRY(result, facts ? link_into(file, facts->identity, logs.kept_folder) : Result<Linked>(Linked::kGone));
-    linked += result == Linked::kNow ? 1 : 0;
-    if (result != Linked::kGone) continue;
+    if (facts && is_among(before, facts->identity)) continue;
+    TRY(is_linked, facts ? link_into(file, logs.kept_folder) : Result<bool>(false));
+    linked += is_linked ? 1 : 0;
+    if (is_linked) continue;
     // mysqld purges what was applied; what is still listed must be there.
     const auto now = read_index(logs.index_file, logs.data_directory);
     if (now && std::ranges::find(*now, file) != now->end()) missing = file.string();
@@ -93,8 +95,7 @@ Result<bool> are_kept(const LogListing& logs) {
     const auto facts = facts_of(file);
     if (!facts && facts.error().kind == ErrorKind::kNotFound) continue;
     if (!facts) return std::unexpected(facts.error());
-    const auto has_identity = [&](const KeptLog& log) { return log.facts.identity == facts->identity; };
-    if (std::ranges::none_of(kept, has_identity)) return false;
+    if (!is_among(kept, facts->identity)) return false;
   }
   return true;
 }

@@ -141,13 +141,31 @@ Result<void> check_source(SqlLease& sql, const wire::Follow& order) {
               order.source_uuid);
 }
 
+/// What the coordinator has not read yet, it cannot be asked about.
+Result<void> wait_read_all(SqlLease& sql) {
+  const auto read_all = look_until(sql.stop(), 1s, 3ms, [&] -> Result<bool> {
+    TRY(reading, sql.value("SELECT COUNT(*) FROM performance_schema.replication_applier_status_by_coordinator AS c"
+                           " JOIN performance_schema.threads AS t USING (THREAD_ID) WHERE c.CHANNEL_NAME=''"
+                           " AND t.PROCESSLIST_STATE NOT LIKE '%has read all relay log%'"));
+    return reading == "0";
+  });
+  // One that is busy for longer is asked all the same.
+  return read_all ? Result<void>() : std::unexpected(read_all.error());
+}
+
 /// The source may have died in the middle of a transaction. The applier then holds its locks and waits for the rest,
-/// and STOP REPLICA waits a minute for the applier (sql/rpl_replica.cc, sql_slave_killed; seen on 9.7.4). Killing the
-/// thread rolls it back at once. For when the receiver is stopped and all that was received whole is applied.
+/// and STOP REPLICA waits a minute for the applier (sql/rpl_replica.cc, sql_slave_killed; seen on 9.7.4). Killing its
+/// threads rolls it back at once: the worker's, and the coordinator's, which alone knows of a transaction of which no
+/// change has come yet. For when the receiver is stopped and all that was received whole is applied.
 Result<void> end_half_transactions(SqlLease& sql) {
+  TRY_VOID(wait_read_all(sql));
   TRY(rows, sql.query("SELECT t.PROCESSLIST_ID AS id FROM performance_schema.replication_applier_status_by_worker AS w"
                       " JOIN performance_schema.threads AS t USING (THREAD_ID)"
-                      " WHERE w.CHANNEL_NAME='' AND w.APPLYING_TRANSACTION<>''"));
+                      " WHERE w.CHANNEL_NAME='' AND w.APPLYING_TRANSACTION<>''"
+                      " UNION SELECT t.PROCESSLIST_ID"
+                      " FROM performance_schema.replication_applier_status_by_coordinator AS c"
+                      " JOIN performance_schema.threads AS t USING (THREAD_ID)"
+                      " WHERE c.CHANNEL_NAME='' AND c.PROCESSING_TRANSACTION<>''"));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     // It may have ended by itself.
     static_cast<void>(sql.run(std::format("KILL {}", rows[i].number("id"))));

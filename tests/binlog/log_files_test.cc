@@ -214,6 +214,17 @@ TEST_F(KeptLogs, AreReleasedWhenTheirTransactionsAreInBinaryLogs) {
   EXPECT_TRUE(release_log(kept() / "relay.000001")) << "it is gone already";
 }
 
+/// Its name there depends on which names were taken when it was kept. With a third name it could never be released.
+TEST_F(KeptLogs, AFileHasOneNameThereWhateverIsReleasedMeanwhile) {
+  ASSERT_TRUE(keep_logs(relay_listing()));
+  reset_channel();
+  EXPECT_EQ(keep_logs(relay_listing()).value(), 1U);
+  ASSERT_TRUE(std::filesystem::exists(kept() / "relay.000001.1")) << "the first name was taken";
+  ASSERT_TRUE(release_log(kept() / "relay.000001"));
+  EXPECT_EQ(keep_logs(relay_listing()).value(), 0U) << "it is kept already";
+  EXPECT_EQ(std::filesystem::hard_link_count(folder_ / "relay.000001"), 2U);
+}
+
 /// As it may seem for a moment, while mysqld replaces the index.
 TEST_F(KeptLogs, AreNotReleasedWhileTheyHaveTheirFirstNamesThoughNothingIsListed) {
   ASSERT_TRUE(keep_logs(relay_listing()));

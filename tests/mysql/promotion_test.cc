@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "tests/mysql/cluster.h"
+#include "tests/mysql/cut_relay.h"
 
 namespace baton::test {
 namespace {
@@ -138,6 +139,44 @@ TEST_F(PromotionTest, HalfATransactionHoldsNoLocksOnceItIsOpen) {
   auto session = client(replica, kUser, passwords_.application);
   ASSERT_TRUE(session) << session.error().text;
   EXPECT_TRUE(session->run(never_, "INSERT INTO app_db.big VALUES (1, 'mine')"));
+}
+
+/// Of some the coordinator alone knows, since it gives nothing to a worker before it has seen what is changed.
+TEST_F(PromotionTest, AnOpeningDoesNotWaitForTheRestOfATransaction) {
+  make_replicated(2, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  auto& replica = member(1);
+  run(primary, "CREATE USER plain IDENTIFIED BY 'plain'");
+  run(primary, "GRANT REPLICATION SLAVE ON *.* TO plain");
+  const std::pair<std::uint8_t, const char*> last_events[] = {
+      {33, "GTID"}, {2, "QUERY, which is BEGIN"}, {19, "TABLE_MAP"}, {30, "WRITE_ROWS"}};
+  for (const auto& [type, name] : last_events) {
+    SCOPED_TRACE(name);
+    CutRelay relay(primary.server->port());
+    run(replica, "SET GLOBAL super_read_only=ON");
+    run(replica, "STOP REPLICA");
+    run(replica, std::format("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={}, SOURCE_USER='plain',"
+                             " SOURCE_PASSWORD='plain', SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1,"
+                             " SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000",
+                             relay.port()));
+    run(replica, "START REPLICA");
+    const auto whole = executed(primary);
+    ASSERT_TRUE(eventually([&] { return executed(replica) == whole; }));
+    const auto folder = replica.server->data_dir();
+    const auto before = bytes_of_relay_logs(folder);
+    relay.cut_behind(type);
+    run(primary, "INSERT INTO app_db.t (note) VALUES ('half')");
+    ASSERT_TRUE(eventually([&] { return relay.is_cut() && bytes_of_relay_logs(folder) > before; }));
+    ASSERT_OK(replica.admin->stop_receiver(never_));
+    ASSERT_EQ(executed(replica), whole);
+    Result<void> opened;
+    const double took = milliseconds_of([&] { opened = replica.admin->open(never_, whole); });
+    ASSERT_TRUE(opened) << opened.error().what;
+    GTEST_LOG_(INFO) << std::format("open: {:.1f} ms", took);
+    EXPECT_LT(took, 5000);
+    EXPECT_FALSE(state(replica).read_only);
+  }
 }
 
 TEST_F(PromotionTest, OfAKilledPrimary) {

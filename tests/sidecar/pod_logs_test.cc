@@ -9,6 +9,7 @@
 
 #include "engine/gtid/gtid_set.h"
 #include "sidecar/binlog/index_file.h"
+#include "sidecar/binlog/kept_logs.h"
 #include "tests/sidecar/pod.h"
 
 /// What a member's sidecar knows of its logs and sends of them, with whole members: real gates, sidecars and mysqlds.
@@ -374,14 +375,16 @@ TEST_F(PodLogs, RelayLogsThatAPersonResetsAreStillSent) {
   ASSERT_TRUE(replica.wait_state([](const auto& s) { return is_running(s) && s.sql; }));
   follow_primary(replica);
   wait_executed(replica, all);
-  // All is in its binary log now.
-  const auto kept = replica.folder() / "volume" / "baton" / "kept";
-  const auto count = [&](const char* kind) {
-    std::error_code none;
-    return std::distance(std::filesystem::directory_iterator(kept / kind, none), {});
+  // All is in its binary log now: what mysqld lists is kept, and nothing else.
+  const auto volume = replica.folder() / "volume";
+  const auto kept = [&](const char* kind) {
+    return binlog::kept_logs(volume / "baton" / "kept" / kind).value_or(std::vector<binlog::KeptLog>());
   };
-  EXPECT_TRUE(replica.wait_state([&](const auto&) { return count("binlog") == 0 && count("relay") <= 2; }))
-      << count("binlog") << " and " << count("relay");
+  EXPECT_TRUE(replica.wait_state([&](const auto&) {
+    const auto listed = binlog::read_index(volume / "data" / "relay.index", volume / "data");
+    return listed && kept("binlog").empty() && kept("relay").size() <= listed->size();
+  })) << kept("binlog").size()
+      << " and " << kept("relay").size();
 }
 
 /// A loss of power: the table that says where the applier stands was synced, the relay log was not.
