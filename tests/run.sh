@@ -8,6 +8,7 @@
 #   tidy    clang-tidy over every file that changed since it last passed, tests included
 #   bench [NAME…]   measures; not part of the default
 # Without a group: all but tidy, in three lanes, since mysql and e2e mostly wait and the others compute; each line tells its lane.
+# What needs minutes and has passed with the very same programs and files counts as passed, and says so; AGAIN=1 runs it again.
 # The last line is `N passed, N failed`.
 source "$(dirname "${BASH_SOURCE[0]}")/env/root.sh"
 
@@ -22,9 +23,24 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# count NAME STATUS: one check more.
+# count NAME STATUS [WHY]: one check more.
 count() {
-  if [ "$2" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); failures+=("$1"); fi
+  if [ "$2" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); failures+=("$1${3:+: $3}"); fi
+}
+# Why, for the list at the end, which stands far from where it happened.
+# failure_of LOG TEST: the place of a test's first failure, and what it says in its first line.
+failure_of() {
+  awk -v test="$2" '/^\[ RUN / { ours = $NF == test } ours && /: Failure$/ { place = $0; getline; print ": " place ": " $0; exit }' "$1" |
+    cut -c 1-300
+}
+# last_line_of FILE [PATTERN]
+last_line_of() { grep -E "${2:-.}" "$1" 2>/dev/null | tail -n 1 | cut -c 1-300 || true; }
+
+# Of what has passed: the name says with which programs and files, the content how many tests.
+has_passed() { [ -z "${AGAIN:-}" ] && [ -e "$CACHE/passed/$1" ]; }
+remember() {
+  mkdir -p "$CACHE/passed"
+  echo "$2" >"$CACHE/passed/$1"
 }
 
 # check NAME COMMAND…: a command that passes or fails as a whole; its output is shown when it fails.
@@ -34,7 +50,7 @@ check() {
   "$@" >"$log" 2>&1 || status=$?
   [ "$status" = 0 ] || tail -n 60 "$log" >&2
   say "$([ "$status" = 0 ] && echo pass || echo FAIL) $name ($((SECONDS - begin)) s)"
-  count "$name" "$status"
+  count "$name" "$status" "$(last_line_of "$log")"
 }
 
 # cases REPORT: a line `ok NAME` or `bad NAME` for each test of a report of CTest or GoogleTest. Skipped is bad.
@@ -63,13 +79,29 @@ cases_of_programs() {
   done < <(cases "$1")
 }
 
+# key_of_mysql_tests FOLDER: changes with the test programs, with what they run, and with the packages of the build root.
+key_of_mysql_tests() {
+  local list programs=()
+  while read -r list; do programs+=("${list%\[1\]_tests.cmake}"); done < <(grep -l 'LABELS mysql' "$1"/tests/*/*_tests.cmake)
+  echo "mysql-$(hash_of "${programs[@]}" "$1/sidecar/baton-sidecar" "$1/sidecar/baton-gate" "$1/sidecar/tools/baton-binlog")-$(root_versions)"
+}
+
 # run_ctest VARIANT LABEL [EXCEPT]: builds the tests of a label and counts each, but those that match EXCEPT.
 run_ctest() {
-  local variant="$1" label="$2" dir begin=$SECONDS good=0 bad=0 verdict name
+  local variant="$1" label="$2" dir key="" begin=$SECONDS good=0 bad=0 verdict name
   say "building $label tests, $variant (from an empty cache several minutes)"
   if ! dir="$("$REPO/tests/env/build.sh" "$variant" "${label}_tests")"; then
     count "build of $label tests ($variant)" 1
     return 0
+  fi
+  if [ "$label" = mysql ]; then
+    key="$(key_of_mysql_tests "$dir")"
+    if has_passed "$key"; then
+      good="$(cat "$CACHE/passed/$key")"
+      passed=$((passed + good))
+      say "$label tests, $variant: $good passed before with these very programs"
+      return 0
+    fi
   fi
   local report="$dir/$label.xml" reports="$dir/reports-$label" settings=()
   rm -rf "$report" "$reports"
@@ -80,11 +112,12 @@ run_ctest() {
     --output-junit "$report" >"$RESULTS/ctest.log" 2>&1 ||
     grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ *Start ' "$RESULTS/ctest.log" | tail -n 200 >&2
   while read -r verdict name; do
-    if [ "$verdict" = ok ]; then good=$((good + 1)); else bad=$((bad + 1)); failures+=("$variant: $name"); fi
+    if [ "$verdict" = ok ]; then good=$((good + 1)); else bad=$((bad + 1)); failures+=("$variant: $name$(failure_of "$RESULTS/ctest.log" "$name")"); fi
   done < <(if [ "$label" = mysql ]; then cases "$report"; else cases_of_programs "$report" "$reports"; fi)
   passed=$((passed + good))
   failed=$((failed + bad))
   [ $((good + bad)) -gt 0 ] || count "$label tests ($variant): none was run" 1
+  [ "$bad" != 0 ] || [ -z "$key" ] || remember "$key" "$good"
   say "$label tests, $variant: $good passed, $bad failed ($((SECONDS - begin)) s)"
 }
 
@@ -92,15 +125,17 @@ run_ctest() {
 # It has no clock and no chance either: what passed once passes with every run of the same program over
 # the same transcripts.
 exhaustive() {
-  local dir passed_before
+  local dir key
   dir="$("$REPO/tests/env/build.sh" release engine_test)" || return 1
-  passed_before="$CACHE/passed/worlds-$(hash_of "$dir/tests/engine/engine_test" "$REPO"/tests/golden/scenarios/*.txt)"
-  [ ! -e "$passed_before" ] || { echo "this very program has passed these transcripts before"; return 0; }
+  key="worlds-$(hash_of "$dir/tests/engine/engine_test" "$REPO"/tests/golden/scenarios/*.txt)"
+  if has_passed "$key"; then
+    echo "this very program has passed these transcripts before"
+    return 0
+  fi
   # One worker a core; each takes every other test.
   printf '%s\n' 0 1 | in_root xargs -P 2 -I{} env GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX={} \
     "$dir/tests/engine/engine_test" --gtest_brief=1 --gtest_filter='Exhaustive.*:*/Interruption.*' || return 1
-  mkdir -p "$CACHE/passed"
-  touch "$passed_before"
+  remember "$key" 1
 }
 
 group_unit() {
@@ -144,10 +179,10 @@ run_scenario() {
   echo "$status" >"$RESULTS/$name.status"
 }
 
-# run_scenarios LANES FILE…: so many at once; each waits more than it works, and has a namespace of its own.
+# run_scenarios LANES KEY FILE…: so many at once; each waits more than it works, and has a namespace of its own.
 run_scenarios() {
-  local lanes="$1" scenario name
-  shift
+  local lanes="$1" key="$2" scenario name status
+  shift 2
   [ $# -gt 0 ] || return 0
   export -f run_scenario say
   export RESULTS
@@ -155,22 +190,63 @@ run_scenarios() {
   printf '%s\n' "$@" | xargs -P "$lanes" -I{} bash -c 'run_scenario "$1"' run_scenario {}
   for scenario in "$@"; do
     name="$(basename "$scenario" .sh)"
-    count "e2e $name" "$(cat "$RESULTS/$name.status" 2>/dev/null || echo 1)"
+    status="$(cat "$RESULTS/$name.status" 2>/dev/null || echo 1)"
+    count "e2e $name" "$status" "$(last_line_of "$RESULTS/$name.log" FAIL)"
+    [ "$status" != 0 ] || remember "$name-$(hash_of "$scenario")-$key" 1
+  done
+}
+
+# key_of_e2e: changes with the programs, with what installs and runs them, and with the packages of the build root.
+key_of_e2e() {
+  local dir files=()
+  dir="$("$REPO/tests/env/build.sh" release programs kube_contract_test)" || return 1
+  mapfile -t files < <(find "$REPO/e2e" "$REPO/helm" "$REPO/crds" "$REPO"/*/Dockerfile "$REPO/tests/env" -type f \
+    ! -name '*.md' ! -path '*/scenarios/[0-9]*' | sort)
+  echo "$(hash_of "${files[@]}" "$dir/operator/baton-operator" "$dir/sidecar/baton-sidecar" "$dir/sidecar/baton-gate" \
+    "$dir/sidecar/tools/baton-binlog" "$dir/e2e/ledger/baton-ledger" "$dir/tests/kube/kube_contract_test")-$(root_versions)"
+}
+
+# due_scenarios KEY: those that have not passed with it; of those that are asked for by name, all.
+due_scenarios() {
+  local scenario name
+  for scenario in "$REPO"/e2e/scenarios/[0-9]*.sh; do
+    name="$(basename "$scenario" .sh)"
+    if [ -n "${SCENARIO:-}" ]; then
+      [[ "$name" != *"$SCENARIO"* ]] || echo "$scenario"
+    else
+      has_passed "$name-$(hash_of "$scenario")-$1" || echo "$scenario"
+    fi
+  done
+}
+
+# tell_passed_before SCENARIO…: counts all but these.
+tell_passed_before() {
+  local scenario
+  for scenario in "$REPO"/e2e/scenarios/[0-9]*.sh; do
+    [[ " $* " != *" $scenario "* ]] || continue
+    say "pass e2e $(basename "$scenario" .sh) (before, with these very programs and files)"
+    count "e2e $(basename "$scenario" .sh)" 0
   done
 }
 
 group_e2e() {
-  local scenario name before=$failed alone=() together=()
-  check "cluster, images, operator" bash "$REPO/e2e/up.sh"
-  [ "$failed" = "$before" ] || { say "the testbed is not up: no scenario can run"; return 0; }
-  [ -n "${SCENARIO:-}" ] || check "contract with the API server" contract
-  for scenario in "$REPO"/e2e/scenarios/[0-9]*.sh; do
-    name="$(basename "$scenario" .sh)"
-    [ -z "${SCENARIO:-}" ] || [[ "$name" == *"$SCENARIO"* ]] || continue
+  local key scenario before=$failed due=() alone=() together=()
+  key="$(key_of_e2e)" || { count "build of the programs" 1; return 0; }
+  mapfile -t due < <(due_scenarios "$key")
+  [ -n "${SCENARIO:-}" ] || tell_passed_before ${due[@]+"${due[@]}"}
+  for scenario in ${due[@]+"${due[@]}"}; do
     if grep -q '^# Runs alone' "$scenario"; then alone+=("$scenario"); else together+=("$scenario"); fi
   done
-  run_scenarios 2 ${together[@]+"${together[@]}"}
-  run_scenarios 1 ${alone[@]+"${alone[@]}"}
+  if [ ${#due[@]} -gt 0 ] || ! has_passed "contract-$key"; then
+    check "cluster, images, operator" bash "$REPO/e2e/up.sh"
+    [ "$failed" = "$before" ] || { say "the testbed is not up: no scenario can run"; return 0; }
+    if [ -z "${SCENARIO:-}" ]; then
+      check "contract with the API server" contract
+      [ "$failed" != "$before" ] || remember "contract-$key" 1
+    fi
+    run_scenarios 2 "$key" ${together[@]+"${together[@]}"}
+    run_scenarios 1 "$key" ${alone[@]+"${alone[@]}"}
+  fi
   [ -n "${KEEP:-}" ] || bash "$REPO/e2e/cluster/cluster.sh" down
 }
 
@@ -205,7 +281,9 @@ all_groups() {
   # The longest way goes first: compiling what e2e needs, then waiting with it. Compiling for unit takes what is left.
   # What runs servers has limits of time, and is not started beside compilers of Kubernetes.
   lane 10 unit unit fuzz
-  { bash "$REPO/e2e/up.sh" 2>&1 || true; } | sed -u 's/^/testbed: /' >&2
+  if [ -n "$(due_scenarios "$(key_of_e2e)")" ]; then
+    { bash "$REPO/e2e/up.sh" 2>&1 || true; } | sed -u 's/^/testbed: /' >&2
+  fi
   lane 0 e2e e2e
   lane 0 mysql mysql
   wait "${LANES[@]}" || true

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <poll.h>
-#include <sys/socket.h>
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <atomic>
@@ -26,9 +25,7 @@ class CutRelay {
       : source_port_(source_port),
         acceptor_(
             open_port("127.0.0.1", 0).value(), 8,
-            [this](Fd receiver, const WakeEvent& wake, const std::stop_token& stop) {
-              serve(receiver, wake, stop);
-            },
+            [this](Fd receiver, const WakeEvent& wake, const std::stop_token& stop) { serve(receiver, wake, stop); },
             Logger()) {}
 
   [[nodiscard]] std::uint16_t port() const { return acceptor_.port(); }
@@ -44,8 +41,7 @@ class CutRelay {
     const auto* const plain = reinterpret_cast<const sockaddr*>(&address);
     if (is_cut_ || ::connect(source.get(), plain, sizeof address) != 0) return;
     while (!stop.stop_requested()) {
-      std::array<pollfd, 3> ready{
-          {{receiver.get(), POLLIN, 0}, {source.get(), POLLIN, 0}, {wake.get(), POLLIN, 0}}};
+      std::array<pollfd, 3> ready{{{receiver.get(), POLLIN, 0}, {source.get(), POLLIN, 0}, {wake.get(), POLLIN, 0}}};
       if (::poll(ready.data(), ready.size(), -1) < 0) return;
       if (ready[0].revents != 0 && !pass_some(receiver, source)) return;
       if (ready[1].revents != 0 && !pass_packet(source, receiver)) return;

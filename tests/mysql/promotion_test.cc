@@ -156,8 +156,9 @@ TEST_F(PromotionTest, AnOpeningDoesNotWaitForTheRestOfATransaction) {
     CutRelay relay(primary.server->port());
     run(replica, "SET GLOBAL super_read_only=ON");
     run(replica, "STOP REPLICA");
-    run(replica, std::format("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={}, SOURCE_USER='plain',"
-                             " SOURCE_PASSWORD='plain', SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1,"
+    run(replica, std::format("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={},"
+                             " SOURCE_USER='plain', SOURCE_PASSWORD='plain', SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1, "
+                             "SOURCE_AUTO_POSITION=1,"
                              " SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000",
                              relay.port()));
     run(replica, "START REPLICA");
