@@ -61,9 +61,7 @@ finish_ledger
 
 phases="$(mrc | jq -r '.status.lastFailover.phases[] | "\(.at) \(.name)"' |
   sed -e 's/ opened$/ promoted: open for writes/' -e 's/ repointed$/ endpoint moved/')"
-# The write that ended the gap of this kill: what was on its way to a client at the kill is read long before the choice.
-chosen="$(awk '$2 == "chosen" { print $1 }' <<<"$phases")"
-first_write="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v chosen="$chosen" '!found && $0 > chosen { print; found = 1 }')"
+first_write="$(first_write_since_choice)"
 echo
 echo "Timeline of the failover from $old to $(primary), in milliseconds after the kill:"
 printf '%s killed\n%s\n%s first acknowledged write\n' "$KILLED_AT" "$phases" "$first_write" | sort | while read -r at name; do

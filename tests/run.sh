@@ -30,17 +30,32 @@ count() {
 # Why, for the list at the end, which stands far from where it happened.
 # failure_of LOG TEST: the place of a test's first failure, and what it says in its first line.
 failure_of() {
-  awk -v test="$2" '/^\[ RUN / { ours = $NF == test } ours && /: Failure$/ { place = $0; getline; print ": " place ": " $0; exit }' "$1" |
-    cut -c 1-300
+  awk -v test="$2" '
+    /^\[ RUN / { place = "" }
+    place == "" && /: Failure$/ { place = $0; getline; what = $0 }
+    /^\[  FAILED  \] / {
+      name = $4
+      sub(/,$/, "", name)
+      if (name == test && place != "") { print ": " place ": " what; exit }
+      place = ""
+    }' "$1" | cut -c 1-300
 }
 # last_line_of FILE [PATTERN]
 last_line_of() { grep -E "${2:-.}" "$1" 2>/dev/null | tail -n 1 | cut -c 1-300 || true; }
 
-# Of what has passed: the name says with which programs and files, the content how many tests.
-has_passed() { [ -z "${AGAIN:-}" ] && [ -e "$CACHE/passed/$1" ]; }
+# Of what has passed: the name says with which programs and files, the content how many tests. Neither believed nor
+# written when the caller's settings make the tests others than programs and files say.
+OTHERWISE="${PREBUILT:-}${IMAGES:-}${MYSQL_IMAGE:-}${LEDGER_IMAGE:-}${PULL_POLICY:-}${BATON_E2E_EXTERNAL:-}${NODES:-}"
+OTHERWISE+="${CONFIG:-}${WRITERS:-}${PAUSE:-}${MEGABYTES:-}${BATON_SEED:-}${BATON_CUTS:-}${GTEST_FILTER:-}"
+has_passed() { [ -z "${AGAIN:-}$OTHERWISE" ] && [ -n "$1" ] && [ -f "$CACHE/passed/$1" ]; }
+# remember KEY STATUS [TESTS]: what has failed is forgotten, though it may have passed with the very same before.
 remember() {
+  [ -n "$1" ] || return 0
+  if [ "$2" != 0 ]; then rm -f "$CACHE/passed/$1"; return 0; fi
+  [ -z "$OTHERWISE" ] || return 0
   mkdir -p "$CACHE/passed"
-  echo "$2" >"$CACHE/passed/$1"
+  echo "${3:-1}" >"$CACHE/passed/$1.new"
+  mv "$CACHE/passed/$1.new" "$CACHE/passed/$1"
 }
 
 # check NAME COMMAND…: a command that passes or fails as a whole; its output is shown when it fails.
@@ -81,9 +96,11 @@ cases_of_programs() {
 
 # key_of_mysql_tests FOLDER: changes with the test programs, with what they run, and with the packages of the build root.
 key_of_mysql_tests() {
-  local list programs=()
-  while read -r list; do programs+=("${list%\[1\]_tests.cmake}"); done < <(grep -l 'LABELS mysql' "$1"/tests/*/*_tests.cmake)
-  echo "mysql-$(hash_of "${programs[@]}" "$1/sidecar/baton-sidecar" "$1/sidecar/baton-gate" "$1/sidecar/tools/baton-binlog")-$(root_versions)"
+  local programs versions
+  programs="$(hash_of "$1"/tests/*/*mysql_test "$1/sidecar/baton-sidecar" "$1/sidecar/baton-gate" "$1/sidecar/tools/baton-binlog" \
+    "$REPO/tests/env/root.sh")" || return 1
+  versions="$(root_versions)" || return 1
+  echo "mysql-$programs-$versions"
 }
 
 # run_ctest VARIANT LABEL [EXCEPT]: builds the tests of a label and counts each, but those that match EXCEPT.
@@ -95,7 +112,7 @@ run_ctest() {
     return 0
   fi
   if [ "$label" = mysql ]; then
-    key="$(key_of_mysql_tests "$dir")"
+    key="$(key_of_mysql_tests "$dir")" || key=""
     if has_passed "$key"; then
       good="$(cat "$CACHE/passed/$key")"
       passed=$((passed + good))
@@ -103,21 +120,27 @@ run_ctest() {
       return 0
     fi
   fi
-  local report="$dir/$label.xml" reports="$dir/reports-$label" settings=()
+  local report="$dir/$label.xml" reports="$dir/reports-$label" settings=() status=0
   rm -rf "$report" "$reports"
   [ "$label" = mysql ] || settings=(GTEST_OUTPUT="xml:$reports/" GTEST_BRIEF=1 GTEST_FILTER="-${3:-}")
   in_root env LSAN_OPTIONS="suppressions=$REPO/tests/env/lsan.supp" TSAN_OPTIONS="suppressions=$REPO/tests/env/tsan.supp" \
     BATON_DATA_TEMPLATE=/tmp/baton-data ${settings[@]+"${settings[@]}"} \
     ctest --test-dir "$dir" --label-regex "^$label\$" --output-on-failure --parallel 2 \
-    --output-junit "$report" >"$RESULTS/ctest.log" 2>&1 ||
-    grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ *Start ' "$RESULTS/ctest.log" | tail -n 200 >&2
+    --output-junit "$report" >"$RESULTS/ctest.log" 2>&1 || status=$?
+  [ "$status" = 0 ] || { grep -vE '^ *[0-9]+/[0-9]+ Test .* Passed|^ *Start ' "$RESULTS/ctest.log" | tail -n 200 >&2; } || true
   while read -r verdict name; do
     if [ "$verdict" = ok ]; then good=$((good + 1)); else bad=$((bad + 1)); failures+=("$variant: $name$(failure_of "$RESULTS/ctest.log" "$name")"); fi
   done < <(if [ "$label" = mysql ]; then cases "$report"; else cases_of_programs "$report" "$reports"; fi)
   passed=$((passed + good))
   failed=$((failed + bad))
-  [ $((good + bad)) -gt 0 ] || count "$label tests ($variant): none was run" 1
-  [ "$bad" != 0 ] || [ -z "$key" ] || remember "$key" "$good"
+  if [ "$bad" != 0 ]; then
+    status=1
+  elif [ "$status" != 0 ] || [ "$good" = 0 ]; then
+    status=1
+    count "$label tests ($variant): CTest ended early, after $good" 1 "$(last_line_of "$RESULTS/ctest.log")"
+  fi
+  # What was built anew meanwhile has not passed as a whole.
+  { [ "$status" = 0 ] && [ -n "$key" ] && [ "$(key_of_mysql_tests "$dir")" != "$key" ]; } || remember "$key" "$status" "$good"
   say "$label tests, $variant: $good passed, $bad failed ($((SECONDS - begin)) s)"
 }
 
@@ -125,7 +148,7 @@ run_ctest() {
 # It has no clock and no chance either: what passed once passes with every run of the same program over
 # the same transcripts.
 exhaustive() {
-  local dir key
+  local dir key status=0
   dir="$("$REPO/tests/env/build.sh" release engine_test)" || return 1
   key="worlds-$(hash_of "$dir/tests/engine/engine_test" "$REPO"/tests/golden/scenarios/*.txt)"
   if has_passed "$key"; then
@@ -134,8 +157,9 @@ exhaustive() {
   fi
   # One worker a core; each takes every other test.
   printf '%s\n' 0 1 | in_root xargs -P 2 -I{} env GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX={} \
-    "$dir/tests/engine/engine_test" --gtest_brief=1 --gtest_filter='Exhaustive.*:*/Interruption.*' || return 1
-  remember "$key" 1
+    "$dir/tests/engine/engine_test" --gtest_brief=1 --gtest_filter='Exhaustive.*:*/Interruption.*' || status=1
+  remember "$key" "$status"
+  return "$status"
 }
 
 group_unit() {
@@ -182,28 +206,34 @@ run_scenario() {
 # run_scenarios LANES KEY FILE…: so many at once; each waits more than it works, and has a namespace of its own.
 run_scenarios() {
   local lanes="$1" key="$2" scenario name status
+  local -A keys=()
   shift 2
   [ $# -gt 0 ] || return 0
   export -f run_scenario say
   export RESULTS
+  # Before they run: what is edited meanwhile has not passed.
+  for scenario in "$@"; do keys["$scenario"]="$(basename "$scenario" .sh)-$(hash_of "$scenario")-$key"; done
   # shellcheck disable=SC2016
   printf '%s\n' "$@" | xargs -P "$lanes" -I{} bash -c 'run_scenario "$1"' run_scenario {}
   for scenario in "$@"; do
     name="$(basename "$scenario" .sh)"
     status="$(cat "$RESULTS/$name.status" 2>/dev/null || echo 1)"
     count "e2e $name" "$status" "$(last_line_of "$RESULTS/$name.log" FAIL)"
-    [ "$status" != 0 ] || remember "$name-$(hash_of "$scenario")-$key" 1
+    remember "${keys["$scenario"]}" "$status"
   done
 }
 
 # key_of_e2e: changes with the programs, with what installs and runs them, and with the packages of the build root.
 key_of_e2e() {
-  local dir files=()
+  local dir files programs versions
   dir="$("$REPO/tests/env/build.sh" release programs kube_contract_test)" || return 1
-  mapfile -t files < <(find "$REPO/e2e" "$REPO/helm" "$REPO/crds" "$REPO"/*/Dockerfile "$REPO/tests/env" -type f \
-    ! -name '*.md' ! -path '*/scenarios/[0-9]*' | sort)
-  echo "$(hash_of "${files[@]}" "$dir/operator/baton-operator" "$dir/sidecar/baton-sidecar" "$dir/sidecar/baton-gate" \
-    "$dir/sidecar/tools/baton-binlog" "$dir/e2e/ledger/baton-ledger" "$dir/tests/kube/kube_contract_test")-$(root_versions)"
+  # With their names and modes. Scenario 40 reads the two of tests/.
+  files="$(cd "$REPO" && find e2e helm crds ./*/Dockerfile tests/env tests/desired/check_manifests.sh tests/golden/manifests -type f \
+    ! -name '*.md' ! -path '*/scenarios/[0-9]*' -printf '%m %p\n' -exec sha256sum {} + | LC_ALL=C sort | hash_of)" || return 1
+  programs="$(hash_of "$dir/operator/baton-operator" "$dir/sidecar/baton-sidecar" "$dir/sidecar/baton-gate" \
+    "$dir/sidecar/tools/baton-binlog" "$dir/e2e/ledger/baton-ledger" "$dir/tests/kube/kube_contract_test")" || return 1
+  versions="$(root_versions)" || return 1
+  echo "$files-$programs-$versions"
 }
 
 # due_scenarios KEY: those that have not passed with it; of those that are asked for by name, all.
@@ -233,21 +263,29 @@ group_e2e() {
   local key scenario before=$failed due=() alone=() together=()
   key="$(key_of_e2e)" || { count "build of the programs" 1; return 0; }
   mapfile -t due < <(due_scenarios "$key")
-  [ -n "${SCENARIO:-}" ] || tell_passed_before ${due[@]+"${due[@]}"}
+  if [ -z "${SCENARIO:-}" ]; then
+    tell_passed_before ${due[@]+"${due[@]}"}
+  elif [ ${#due[@]} = 0 ]; then
+    count "e2e: no scenario's name contains '$SCENARIO'" 1
+    return 0
+  fi
+  if [ ${#due[@]} = 0 ] && has_passed "contract-$key"; then
+    say "pass contract with the API server (before, with these very programs and files)"
+    count "contract with the API server" 0
+    return 0
+  fi
   for scenario in ${due[@]+"${due[@]}"}; do
     if grep -q '^# Runs alone' "$scenario"; then alone+=("$scenario"); else together+=("$scenario"); fi
   done
-  if [ ${#due[@]} -gt 0 ] || ! has_passed "contract-$key"; then
-    check "cluster, images, operator" bash "$REPO/e2e/up.sh"
-    [ "$failed" = "$before" ] || { say "the testbed is not up: no scenario can run"; return 0; }
-    if [ -z "${SCENARIO:-}" ]; then
-      check "contract with the API server" contract
-      [ "$failed" != "$before" ] || remember "contract-$key" 1
-    fi
-    run_scenarios 2 "$key" ${together[@]+"${together[@]}"}
-    run_scenarios 1 "$key" ${alone[@]+"${alone[@]}"}
+  check "cluster, images, operator" bash "$REPO/e2e/up.sh"
+  [ "$failed" = "$before" ] || { say "the testbed is not up: no scenario can run"; return 0; }
+  if [ -z "${SCENARIO:-}" ]; then
+    check "contract with the API server" contract
+    remember "contract-$key" $((failed - before))
   fi
-  [ -n "${KEEP:-}" ] || bash "$REPO/e2e/cluster/cluster.sh" down
+  run_scenarios 2 "$key" ${together[@]+"${together[@]}"}
+  run_scenarios 1 "$key" ${alone[@]+"${alone[@]}"}
+  [ -n "${KEEP:-}" ] || bash "$REPO/e2e/cluster/cluster.sh" down || count "removing the testbed" 1
 }
 
 # lane NICE NAME GROUP…: these groups in a session of their own, beside what follows. Where the kernel shares processor
@@ -275,13 +313,15 @@ lane_end() {
   while read -r name; do failures+=("$1: $name"); done < <(sed -nE 's/^\[ *[0-9]+s\] failed: //p' "$log")
 }
 all_groups() {
+  local key
   say "building the programs (from an empty cache five minutes)"
   "$REPO/tests/env/build.sh" release programs >/dev/null || true # The lanes say what is wrong.
   say "three lanes: unit with fuzz at once; when the testbed is up (from an empty cache half an hour), e2e and mysql"
   # The longest way goes first: compiling what e2e needs, then waiting with it. Compiling for unit takes what is left.
   # What runs servers has limits of time, and is not started beside compilers of Kubernetes.
   lane 10 unit unit fuzz
-  if [ -n "$(due_scenarios "$(key_of_e2e)")" ]; then
+  key="$(key_of_e2e)" || key=""
+  if [ -n "$(due_scenarios "$key")" ] || ! has_passed "contract-$key"; then
     { bash "$REPO/e2e/up.sh" 2>&1 || true; } | sed -u 's/^/testbed: /' >&2
   fi
   lane 0 e2e e2e
@@ -302,6 +342,8 @@ for word in "$@"; do
   esac
 done
 
+began="with what the cache held"
+[ -e "$ROOT/.complete" ] || began="from an empty cache"
 ensure_root
 [ ${#groups[@]} -gt 0 ] || all_groups
 for group in ${groups[@]+"${groups[@]}"}; do
@@ -311,6 +353,6 @@ for group in ${groups[@]+"${groups[@]}"}; do
   say "== $group took $((SECONDS - begin)) s"
 done
 for name in ${failures[@]+"${failures[@]}"}; do say "failed: $name"; done
-say "all of it took $SECONDS s"
+say "all of it took $SECONDS s, $began"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

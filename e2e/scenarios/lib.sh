@@ -23,10 +23,12 @@ k() { kubectl --namespace "$NAMESPACE" "$@"; }
 if [ -n "${BATON_E2E_EXTERNAL:-}" ]; then
   get() { kubectl get --raw "$1"; }
 else
-  get() {
-    curl --silent --show-error --fail --max-time 10 --cacert "$STATE/pki/ca.crt" --cert "$STATE/pki/admin.crt" --key "$STATE/pki/admin.key" \
-      "$API_SERVER$1"
+  # ask_api PATH SECONDS [OPTION…]: at most so long, with options of curl.
+  ask_api() {
+    curl --silent --show-error --fail --cacert "$STATE/pki/ca.crt" --cert "$STATE/pki/admin.crt" --key "$STATE/pki/admin.key" \
+      --max-time "$2" "${@:3}" "$API_SERVER$1"
   }
+  get() { ask_api "$1" 10; }
 fi
 
 # fail SENTENCE: ends the scenario.
@@ -151,6 +153,19 @@ writes_go_on() {
   local now
   now="$(acknowledged)"
   until_true "${1:-60}" "writes go on" ledger_beyond "$((now + 50))"
+}
+
+# phase_at NAME: when the last failover reached that phase.
+phase_at() { field ".status.lastFailover.phases[] | select(.name == \"$1\") | .at"; }
+# first_write_since_choice: when the first write was acknowledged since the last failover's choice, by the gap that it
+# ended: what was on its way to a client at the kill is read long before.
+first_write_since_choice() {
+  local chosen first
+  chosen="$(phase_at chosen)"
+  [ -n "$chosen" ] || fail "the last failover tells of no choice"
+  first="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v chosen="$chosen" '!found && $0 > chosen { print; found = 1 }')"
+  [ -n "$first" ] || fail "the ledger saw no gap that ended after the choice at $chosen"
+  echo "$first"
 }
 
 # finish_ledger: stops it, prints its words, and fails if a row was lost. VERDICT is its last line.

@@ -240,21 +240,24 @@ void tell_stall(const View& view, const ObservedMember& candidate, const GtidSet
                    target.minus(holdings(server)).size(), target.minus(server.executed).size())});
 }
 
-/// Why none of the others is connected to the candidate, once all were pointed to it for long enough; empty before
-/// that.
+/// Why none of the others is connected to the candidate, once each was pointed to it for long enough, or could not be
+/// pointed to it while the candidate has long had nothing left to do; empty before that.
 std::string why_unconnected(const View& view, const ObservedMember& candidate,
                             const std::vector<const ObservedMember*>& others, Decision& decision) {
   std::string why;
   for (const ObservedMember* other : others) {
     // A receiver that was stopped points to the old primary still.
     const bool turned = follows(*server_of(*other), candidate) && other->turned_since;
-    const Instant due = (turned ? *other->turned_since : view.now) + kPatience;
+    // Of a quiet cluster nobody has had anything to do for long; the failover began when acks ended.
+    const Instant idle = std::max(candidate.idle_since.value_or(view.now), other->not_acking_since.value_or(view.now));
+    const Instant due = turned ? *other->turned_since + kPatience : idle + view.spec.salvage_stall;
     if (view.now < due) {
       decision.look_again = due;
       return {};
     }
     const std::string& error = server_of(*other)->channel.receiver_error;
-    why += std::format("{}{}: {}", why.empty() ? "" : "; ", other->pod, error.empty() ? "no answer" : error);
+    const std::string_view silence = turned ? "no answer" : "does not follow it";
+    why += std::format("{}{}: {}", why.empty() ? "" : "; ", other->pod, error.empty() ? silence : error);
   }
   return why;
 }

@@ -158,9 +158,10 @@ class ServerAdmin {
                                           std::chrono::milliseconds limit);
   /// The checks and statements of wire::Open: gtid_executed ⊇ target; retrieved ⊆ executed; STOP REPLICA IO_THREAD;
   /// retrieved ⊆ executed again; an applier that is in the middle of a transaction is killed, since the rest will never
-  /// come; STOP REPLICA; gtid_owned empty; RESET REPLICA ALL; SET GLOBAL super_read_only=OFF, read_only=OFF.
-  /// Semi-sync's settings stay as set_ack_count left them. Nothing if the server is open already. kUnsafe: something is
-  /// missing or unapplied, with the set; kRetry: a transaction is still in the appliers' hands.
+  /// come; STOP REPLICA, or, where a lock for a backup refuses it, all of the applier is killed; gtid_owned empty;
+  /// RESET REPLICA ALL; SET GLOBAL super_read_only=OFF, read_only=OFF. Semi-sync's settings stay as set_ack_count left
+  /// them. Nothing if the server is open already. kUnsafe: something is missing or unapplied, with the set; kRetry: a
+  /// transaction is still in the appliers' hands.
   [[nodiscard]] Result<void> open(const std::stop_token& stop, const GtidSet& target);
 
   // ---- durability

@@ -141,44 +141,60 @@ Result<void> check_source(SqlLease& sql, const wire::Follow& order) {
               order.source_uuid);
 }
 
-/// What the coordinator has not read yet, it cannot be asked about.
+/// What the coordinator has not read yet, it cannot be asked about. It looks twice: a coordinator that was called does
+/// not say so before it runs.
 Result<void> wait_read_all(SqlLease& sql) {
+  int looks = 0;
   const auto read_all = look_until(sql.stop(), 1s, 3ms, [&] -> Result<bool> {
     TRY(reading, sql.value("SELECT COUNT(*) FROM performance_schema.replication_applier_status_by_coordinator AS c"
                            " JOIN performance_schema.threads AS t USING (THREAD_ID) WHERE c.CHANNEL_NAME=''"
                            " AND t.PROCESSLIST_STATE NOT LIKE '%has read all relay log%'"));
-    return reading == "0";
+    looks = reading == "0" ? looks + 1 : 0;
+    return looks == 2;
   });
   // One that is busy for longer is asked all the same.
   return read_all ? Result<void>() : std::unexpected(read_all.error());
 }
 
-/// The source may have died in the middle of a transaction. The applier then holds its locks and waits for the rest,
-/// and STOP REPLICA waits a minute for the applier (sql/rpl_replica.cc, sql_slave_killed; seen on 9.7.4). Killing its
-/// threads rolls it back at once: the worker's, and the coordinator's, which alone knows of a transaction of which no
-/// change has come yet. For when the receiver is stopped and all that was received whole is applied.
-Result<void> end_half_transactions(SqlLease& sql) {
-  TRY_VOID(wait_read_all(sql));
-  TRY(rows, sql.query("SELECT t.PROCESSLIST_ID AS id FROM performance_schema.replication_applier_status_by_worker AS w"
-                      " JOIN performance_schema.threads AS t USING (THREAD_ID)"
-                      " WHERE w.CHANNEL_NAME='' AND w.APPLYING_TRANSACTION<>''"
-                      " UNION SELECT t.PROCESSLIST_ID"
-                      " FROM performance_schema.replication_applier_status_by_coordinator AS c"
-                      " JOIN performance_schema.threads AS t USING (THREAD_ID)"
-                      " WHERE c.CHANNEL_NAME='' AND c.PROCESSING_TRANSACTION<>''"));
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    // It may have ended by itself.
-    static_cast<void>(sql.run(std::format("KILL {}", rows[i].number("id"))));
-  }
-  if (rows.empty()) return {};
-  // STOP REPLICA waits that minute even for a thread that was killed a moment ago.
-  const auto ended = look_until(sql.stop(), 2s, 3ms, [&] -> Result<bool> {
+/// Ends the applier's threads, all or those that are within a transaction, and waits for its end: rolling back may take
+/// as long as applying did.
+Result<void> kill_applier(SqlLease& sql, bool within_a_transaction) {
+  const auto filter = [&](std::string_view column) {
+    return within_a_transaction ? std::format(" AND {}<>''", column) : std::string();
+  };
+  TRY(rows, sql.query(std::format(
+                "SELECT t.PROCESSLIST_ID AS id FROM performance_schema.replication_applier_status_by_worker AS w"
+                " JOIN performance_schema.threads AS t USING (THREAD_ID) WHERE w.CHANNEL_NAME=''{}"
+                " UNION SELECT t.PROCESSLIST_ID FROM performance_schema.replication_applier_status_by_coordinator AS c"
+                " JOIN performance_schema.threads AS t USING (THREAD_ID) WHERE c.CHANNEL_NAME=''{}",
+                filter("w.APPLYING_TRANSACTION"), filter("c.PROCESSING_TRANSACTION"))));
+  std::vector<std::int64_t> ids;
+  for (std::size_t i = 0; i < rows.size(); ++i) ids.push_back(rows[i].number("id"));
+  if (ids.empty()) return {};
+  TRY_VOID(kill_connections(sql, ids));
+  const auto ended = look_until(sql.stop(), 4s, 3ms, [&] -> Result<bool> {
     TRY(channel, read_channel(sql));
     return channel.applier == Thread::kStopped;
   });
   if (!ended) return std::unexpected(ended.error());
-  if (!*ended) return fail(ErrorKind::kRetry, "the applier is in the middle of a transaction, and does not end");
+  if (!*ended) return fail(ErrorKind::kRetry, "the applier was killed, and has not ended yet");
   return {};
+}
+
+/// Stops the channel of a server that is to be opened, whose receiver is stopped and which has applied all that it
+/// received whole. A bare STOP REPLICA would
+/// - wait a minute where the source has died in the middle of a transaction (sql/rpl_replica.cc, sql_slave_killed; seen
+///   on 9.7.4), and even for a thread that was killed a moment ago. What has come of it is rolled back by killing the
+///   worker that holds its locks, and the coordinator, which alone knows of one of which no change has come yet;
+/// - be refused while somebody locks the instance for a backup (stop_slave_cmd, error 3857), which a dump that runs for
+///   hours may do. Killing is not.
+Result<void> stop_channel(SqlLease& sql) {
+  TRY_VOID(wait_read_all(sql));
+  TRY_VOID(kill_applier(sql, true));
+  auto stopped = sql.run("STOP REPLICA FOR CHANNEL ''");
+  constexpr unsigned kLockedForBackup = 3857;
+  if (stopped || stopped.error().number != kLockedForBackup) return stopped;
+  return kill_applier(sql, false);
 }
 
 /// Whether the receiver needs nothing. One that is still dialling, or has not yet asked who the source is, is as good
@@ -336,8 +352,7 @@ Result<void> ServerAdmin::forget_channel(SqlLease& sql) {
     TRY_VOID(sql.run("STOP REPLICA IO_THREAD FOR CHANNEL ''"));
     // Once more: the receiver may have got something until it stopped.
     TRY_VOID(refuse_unapplied());
-    TRY_VOID(end_half_transactions(sql));
-    TRY_VOID(sql.run("STOP REPLICA FOR CHANNEL ''"));
+    TRY_VOID(stop_channel(sql));
   }
   TRY(owned, sql.value("SELECT @@global.gtid_owned"));
   if (!owned.empty()) return fail(ErrorKind::kRetry, "a transaction is still in the appliers' hands: {}", owned);

@@ -10,9 +10,15 @@ using namespace std::chrono_literals;
 
 constexpr auto kLongestCommit = 5s;
 
+/// What may be committing. Not what the receiver was stopped in the middle of, since that can come to no commit: a
+/// transaction counts as received before the applier sees its end (sql/binlog.cc, after_write_to_relay_log).
 Result<GtidSet> read_owned(SqlLease& sql) {
-  TRY(owned, sql.value("SELECT @@global.gtid_owned"));
-  return GtidSet::parse_owned(owned);
+  TRY(text, sql.value("SELECT @@global.gtid_owned"));
+  TRY(owned, GtidSet::parse_owned(text));
+  TRY(channel, read_channel(sql));
+  if (channel.source_host.empty() || channel.receiver != wire::Thread::kStopped) return owned;
+  TRY(received, GtidSet::parse(channel.retrieved));
+  return owned.intersected(received);
 }
 
 /// Who began to commit before the settings were strict may have passed the place where it would have synced. A

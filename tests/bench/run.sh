@@ -56,14 +56,13 @@ milliseconds_of() { date -d "$1" +%s%3N; }
 # watch_primary OLD: waits for another primary than that, by a watch: polls would take processors from what is measured.
 watch_primary() {
   grep -q another < <(
-    timeout 60 curl --silent --no-buffer --cacert "$STATE/pki/ca.crt" --cert "$STATE/pki/admin.crt" --key "$STATE/pki/admin.key" \
-      "$API_SERVER/apis/mysql.baton.dev/v1alpha1/namespaces/$NAMESPACE/mysqlreplicationclusters?watch=true" |
+    ask_api "/apis/mysql.baton.dev/v1alpha1/namespaces/$NAMESPACE/mysqlreplicationclusters?watch=true" 60 --no-buffer 2>/dev/null |
       jq --unbuffered --arg old "$1" 'select(.object.status.currentPrimary.name // $old | . != $old) | "another"'
   )
 }
 
 bench_failover() {
-  local run old killed first decided chosen values
+  local run old killed first decided values
   values="$(mktemp -d)"
   cluster_up 3
   start_ledger
@@ -75,11 +74,9 @@ bench_failover() {
     wait $! || fail "run $run: no other primary than $old within 60 s"
     writes_go_on 60
     made_whole 180
-    decided="$(mrc | jq -r '.status.lastFailover.phases[] | select(.name == "decided") | .at')"
-    chosen="$(mrc | jq -r '.status.lastFailover.phases[] | select(.name == "chosen") | .at')"
-    # The write that ended the gap of this kill: what was on its way to a client at the kill is read long before the choice.
-    first="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v chosen="$chosen" '!found && $0 > chosen { print; found = 1 }')"
-    [ -n "$first" ] || fail "run $run: the ledger saw no gap"
+    decided="$(phase_at decided)"
+    [ -n "$decided" ] || fail "run $run: no decision is told"
+    first="$(first_write_since_choice)"
     echo $(($(milliseconds_of "$first") - $(milliseconds_of "$killed"))) >>"$values/failover_kill"
     echo $(($(milliseconds_of "$decided") - $(milliseconds_of "$killed"))) >>"$values/decide"
     say "run $run, ms after the kill:$(phases "$(milliseconds_of "$killed")") written $(tail -n 1 "$values/failover_kill")"
@@ -96,10 +93,13 @@ at() { in_member "$2" 'while [ "$(date +%s%3N)" -lt "$1" ]; do :; done; '"$3" "$
 client="mysql --no-defaults --socket=/run/baton/mysql/mysqld.sock --user=root --batch --skip-column-names"
 
 # lag OLD REPLICA…: writes LAGGING_MB that the replicas receive, and cannot apply until their reader goes (release).
+# With room for all of it in memory and redo log, or the disk's mood would be measured.
 lag() {
   local old="$1" replica executed
   shift
   for replica in "$@"; do
+    sql "$replica" "SET GLOBAL innodb_redo_log_capacity = 1 << 30"
+    sql "$replica" "SET GLOBAL innodb_buffer_pool_size = 1 << 30"
     in_member "$replica" "$client -e 'LOCK TABLES app.big READ; SELECT SLEEP(900)'" >/dev/null 2>&1 &
     until_true 30 "a reader holds $replica" reader_of "$replica"
   done
@@ -121,7 +121,7 @@ phases() {
 has_all_rows() { [ "$(sql "$1" "SELECT COUNT(*) FROM app.big")" = "$(sql "$2" "SELECT COUNT(*) FROM app.big")" ]; }
 
 bench_failover_lagging() {
-  local run old first begin begin_alone chosen values applied
+  local run old first begin begin_alone values applied
   LAGGING_MB="${LAGGING_MB:-200}"
   values="$(mktemp -d)"
   cluster_up 3
@@ -147,9 +147,7 @@ bench_failover_lagging() {
     until_true 120 "run $run: another primary than $old" primary_is_not "$old"
     writes_go_on 60
     made_whole 180
-    chosen="$(mrc | jq -r '.status.lastFailover.phases[] | select(.name == "chosen") | .at')"
-    first="$(k logs ledger | sed -nE 's/^gap: .* to (.*)$/\1/p' | awk -v chosen="$chosen" '!found && $0 > chosen { print; found = 1 }')"
-    [ -n "$first" ] || fail "run $run: the ledger saw no gap"
+    first="$(first_write_since_choice)"
     echo $(($(milliseconds_of "$first") - begin)) >>"$values/failover_lagging"
     awk -v failover="$(tail -n 1 "$values/failover_lagging")" -v alone="$(tail -n 1 "$values/apply_lagging")" \
       'BEGIN { printf "%.3f\n", failover / alone }' >>"$values/lagging_ratio"

@@ -485,6 +485,14 @@ TEST(Failover, TheChoiceDoesNotWaitForAnAckerThatCannotConnectWithoutAWord) {
   sample.channel(2).source_host = sample.at(0).address;
   sample.channel(2).receiver = engine::Thread::kStopped;
   EXPECT_FALSE(finds(sample.decide(), "WaitingForAcks")) << "it has yet to be told whom to follow";
+  sample.at(1).idle_since = sample.now - Duration{60000};
+  sample.at(2).not_acking_since = sample.now - Duration{9999};
+  EXPECT_FALSE(finds(sample.decide(), "WaitingForAcks"));
+  sample.at(2).not_acking_since = sample.now - Duration{10000};
+  EXPECT_TRUE(finds(sample.decide(), "WaitingForAcks")) << "it cannot be told";
+  sample.spec.degrade = true;
+  EXPECT_TRUE(sample.decide().record) << "they may go on without";
+  sample.spec.degrade = false;
   converge(sample);
   sample.server(1).semi_sync.clients = 0;
   sample.at(2).turned_since = sample.now - Duration{5000};
@@ -707,6 +715,34 @@ TEST(Replicas, AMysqldThatKeepsEndingIsToldWithItsEnd) {
   report.start_error = "a line of its log";
   EXPECT_TRUE(finds(sample.decide(), "MysqldDoesNotStart"));
   EXPECT_FALSE(finds(sample.decide(), "MysqldKeepsEnding")) << "that it does not even answer says more";
+}
+
+/// Its mysqld would take processors and disk from what clients wait for.
+TEST(Replicas, ADeadPrimaryStartsOnceClientsHaveTheNewOneOrAMomentLater) {
+  Sample sample;
+  sample.open();
+  const engine::Report dead = *Sample().at(0).report;
+  sample.at(2).report->process = dead.process;
+  sample.at(2).report->held = true;
+  sample.at(2).report->server.reset();
+  sample.at(2).down_since = sample.now - Duration{2999};
+  std::erase_if(sample.server(0).dump_threads, [](const engine::DumpThread& d) { return d.uuid == uuid_of(2); });
+  sample.server(0).semi_sync.clients = 1;
+  EXPECT_NE(step_of<engine::Permit>(sample.decide()), nullptr) << "no failover is going on";
+
+  sample.recorded.failover = engine::FailoverRecord{.id = "shop-2",
+                                                    .old_primary = {Ordinal{2}, uuid_of(2)},
+                                                    .evidence = "it died",
+                                                    .phase = engine::FailoverPhase::kOpening};
+  sample.observed.endpoint_pod = "shop-2";
+  Decision decision = sample.decide();
+  EXPECT_EQ(step_of<engine::Permit>(decision), nullptr) << decision.message;
+  EXPECT_EQ(decision.look_again, sample.now + Duration{1}) << "a failover that hangs does not keep it dead";
+  sample.at(2).down_since = sample.now - Duration{3000};
+  EXPECT_NE(step_of<engine::Permit>(sample.decide()), nullptr);
+  sample.at(2).down_since = sample.now - Duration{100};
+  sample.server(0).semi_sync.clients = 0;
+  EXPECT_NE(step_of<engine::Permit>(sample.decide()), nullptr) << "commits may be waiting for it";
 }
 
 TEST(Replicas, ADonorIsPermittedToBeClonedFirstAndForbiddenAfterwards) {

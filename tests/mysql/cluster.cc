@@ -8,6 +8,7 @@
 
 #include "sidecar/mysql/pinned.h"
 #include "sidecar/mysql/session_pool.h"
+#include "tests/mysql/cut_relay.h"
 
 namespace baton::test {
 
@@ -115,6 +116,30 @@ wire::Follow Cluster::follow_order(const Member& source, bool acks) const {
 
 Result<void> Cluster::follow(Member& member, const Member& source, bool acks) {
   return member.admin->follow(never_, follow_order(source, acks), passwords_);
+}
+
+GtidSet Cluster::receive_half(std::uint8_t event_type, const Member& primary, const Member& replica) {
+  CutRelay relay(primary.server->port());
+  for (const char* statement : CutRelay::kAccount) run(primary, statement);
+  run(replica, "STOP REPLICA");
+  run(replica, relay.change_statement());
+  run(replica, "START REPLICA");
+  const GtidSet whole = executed(primary);
+  EXPECT_TRUE(eventually([&] { return executed(replica) == whole; }));
+  const auto before = bytes_of_relay_logs(replica);
+  relay.cut_behind(event_type);
+  run(primary, "INSERT INTO app_db.t (note) VALUES ('half')");
+  EXPECT_TRUE(eventually([&] { return relay.is_cut() && bytes_of_relay_logs(replica) > before; }));
+  EXPECT_EQ(executed(replica), whole);
+  return whole;
+}
+
+std::uintmax_t Cluster::bytes_of_relay_logs(const Member& replica) {
+  std::uintmax_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(replica.server->data_dir())) {
+    if (entry.path().filename().string().starts_with("relay.0")) bytes += entry.file_size();
+  }
+  return bytes;
 }
 
 wire::Sql Cluster::state(Member& member) {

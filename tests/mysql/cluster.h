@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <format>
 #include <functional>
@@ -44,6 +45,11 @@ class Cluster : public testing::Test {
   void fill(Member& member, Member& donor, Member& primary);
   [[nodiscard]] Result<void> follow(Member& member, const Member& source, bool acks);
   [[nodiscard]] wire::Follow follow_order(const Member& source, bool acks) const;
+
+  /// The replica follows through a connection that breaks behind the first event of this type (a byte of its header) of
+  /// the primary's next transaction, and has applied all that was before. Gives what that is.
+  [[nodiscard]] GtidSet receive_half(std::uint8_t event_type, const Member& primary, const Member& replica);
+  [[nodiscard]] static std::uintmax_t bytes_of_relay_logs(const Member& replica);
 
   [[nodiscard]] wire::Sql state(Member& member);
   /// As root over the socket, with the binlog on.

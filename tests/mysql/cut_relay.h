@@ -9,8 +9,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <format>
 #include <span>
 #include <stop_token>
+#include <string>
 
 #include "operator/base/acceptor.h"
 #include "operator/base/sockets.h"
@@ -21,6 +23,18 @@ namespace baton::test {
 /// transaction, as a connection does whose source dies. Thread-safe.
 class CutRelay {
  public:
+  /// Statements that make the account at the source.
+  static constexpr std::array kAccount{"CREATE USER IF NOT EXISTS plain IDENTIFIED BY 'plain'",
+                                       "GRANT REPLICATION SLAVE ON *.* TO plain"};
+  /// For the receiver's channel, which must be stopped.
+  [[nodiscard]] std::string change_statement() const {
+    return std::format(
+        "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={}, SOURCE_USER='plain',"
+        " SOURCE_PASSWORD='plain', SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1, SOURCE_AUTO_POSITION=1,"
+        " SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000",
+        port());
+  }
+
   explicit CutRelay(std::uint16_t source_port)
       : source_port_(source_port),
         acceptor_(

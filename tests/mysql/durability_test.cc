@@ -28,6 +28,8 @@ class DurabilityTest : public Cluster {
   void close() { run(member(0), "SET GLOBAL super_read_only=ON"); }
 };
 
+using ReplicaDurabilityTest = Cluster;
+
 TEST_F(DurabilityTest, IsRelaxedAndRestored) {
   ASSERT_FALSE(HasFatalFailure());
   auto& admin = *member(0).admin;
@@ -59,6 +61,21 @@ TEST_F(DurabilityTest, IsRelaxedAndRestored) {
   EXPECT_TRUE(state(member(0)).relaxed.empty());
   EXPECT_EQ(executed(member(0)), executed_before) << "it leaves no transaction of its own";
   ASSERT_OK(admin.restore_durability(never_));
+}
+
+/// Its source has died in the middle of a transaction, and an applier waits for the rest with its GTID in hand.
+TEST_F(ReplicaDurabilityTest, IsRestoredAlthoughHalfATransactionNeverEnds) {
+  make_replicated(2, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& replica = member(1);
+  ASSERT_OK(replica.admin->relax_durability(never_));
+  constexpr std::uint8_t kWriteRows = 30;
+  static_cast<void>(receive_half(kWriteRows, member(0), replica));
+  ASSERT_FALSE(HasFailure());
+  ASSERT_TRUE(eventually([&] { return value(replica, "SELECT @@global.gtid_owned") != ""; }));
+  ASSERT_OK(replica.admin->stop_receiver(never_));
+  ASSERT_OK(replica.admin->restore_durability(never_));
+  EXPECT_NE(value(replica, "SELECT @@global.gtid_owned"), "") << "it is there still";
 }
 
 TEST_F(DurabilityTest, IsNotRestoredWhileACommitFromBeforeMayBeUnderWay) {

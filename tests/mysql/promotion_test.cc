@@ -1,19 +1,28 @@
 // Promotion by SQL, from a dead primary to the next acknowledged write.
 
 #include <csignal>
-#include <filesystem>
 #include <future>
 #include <thread>
 
 #include "tests/mysql/cluster.h"
-#include "tests/mysql/cut_relay.h"
 
 namespace baton::test {
 namespace {
 
 using namespace std::chrono_literals;
 
-class PromotionTest : public Cluster {};
+class PromotionTest : public Cluster {
+ protected:
+  void expect_opens(Member& replica, const GtidSet& target) {
+    Result<void> opened;
+    const double took = milliseconds_of([&] { opened = replica.admin->open(never_, target); });
+    ASSERT_TRUE(opened) << opened.error().what;
+    GTEST_LOG_(INFO) << std::format("open: {:.1f} ms", took);
+    EXPECT_LT(took, 5000);
+    EXPECT_FALSE(state(replica).read_only);
+    EXPECT_EQ(state(replica).channel, wire::Channel{});
+  }
+};
 
 TEST_F(PromotionTest, OpenRefusesWhatIsNotWhole) {
   make_replicated(2, 0);
@@ -97,14 +106,6 @@ TEST_F(PromotionTest, AHeartbeatFreesACommitWhoseAckWasLost) {
   EXPECT_EQ(refused.error().kind, ErrorKind::kUnsafe);
 }
 
-std::uintmax_t bytes_of_relay_logs(const std::filesystem::path& folder) {
-  std::uintmax_t bytes = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().filename().string().starts_with("relay.0")) bytes += entry.file_size();
-  }
-  return bytes;
-}
-
 /// The rest of it will never come, and the applier waits for it with the locks of what it has done so far.
 TEST_F(PromotionTest, HalfATransactionHoldsNoLocksOnceItIsOpen) {
   make_replicated(2, 0);
@@ -114,8 +115,7 @@ TEST_F(PromotionTest, HalfATransactionHoldsNoLocksOnceItIsOpen) {
   run(primary, "CREATE TABLE app_db.big (id INT PRIMARY KEY, content LONGTEXT)");
   const auto whole = executed(primary);
   ASSERT_TRUE(eventually([&] { return executed(replica).contains(whole); }));
-  const auto folder = replica.server->data_dir();
-  const auto before = bytes_of_relay_logs(folder);
+  const auto before = bytes_of_relay_logs(replica);
   auto writing = std::async(std::launch::async, [&] {
     return primary.server->connect()->run(
         {"INSERT INTO app_db.big WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)"
@@ -123,7 +123,7 @@ TEST_F(PromotionTest, HalfATransactionHoldsNoLocksOnceItIsOpen) {
   });
   // 100 MB; the primary dies when some have come.
   const auto deadline = std::chrono::steady_clock::now() + 60s;
-  const auto some_came = [&] { return bytes_of_relay_logs(folder) >= before + 5'000'000; };
+  const auto some_came = [&] { return bytes_of_relay_logs(replica) >= before + 5'000'000; };
   while (!some_came() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   primary.server->kill();
   static_cast<void>(writing.get());
@@ -147,37 +147,30 @@ TEST_F(PromotionTest, AnOpeningDoesNotWaitForTheRestOfATransaction) {
   ASSERT_FALSE(HasFatalFailure());
   auto& primary = member(0);
   auto& replica = member(1);
-  run(primary, "CREATE USER plain IDENTIFIED BY 'plain'");
-  run(primary, "GRANT REPLICATION SLAVE ON *.* TO plain");
   const std::pair<std::uint8_t, const char*> last_events[] = {
       {33, "GTID"}, {2, "QUERY, which is BEGIN"}, {19, "TABLE_MAP"}, {30, "WRITE_ROWS"}};
   for (const auto& [type, name] : last_events) {
     SCOPED_TRACE(name);
-    CutRelay relay(primary.server->port());
     run(replica, "SET GLOBAL super_read_only=ON");
-    run(replica, "STOP REPLICA");
-    run(replica, std::format("CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={},"
-                             " SOURCE_USER='plain', SOURCE_PASSWORD='plain', SOURCE_SSL=0, GET_SOURCE_PUBLIC_KEY=1, "
-                             "SOURCE_AUTO_POSITION=1,"
-                             " SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=1000",
-                             relay.port()));
-    run(replica, "START REPLICA");
-    const auto whole = executed(primary);
-    ASSERT_TRUE(eventually([&] { return executed(replica) == whole; }));
-    const auto folder = replica.server->data_dir();
-    const auto before = bytes_of_relay_logs(folder);
-    relay.cut_behind(type);
-    run(primary, "INSERT INTO app_db.t (note) VALUES ('half')");
-    ASSERT_TRUE(eventually([&] { return relay.is_cut() && bytes_of_relay_logs(folder) > before; }));
+    const GtidSet whole = receive_half(type, primary, replica);
+    ASSERT_FALSE(HasFailure());
     ASSERT_OK(replica.admin->stop_receiver(never_));
-    ASSERT_EQ(executed(replica), whole);
-    Result<void> opened;
-    const double took = milliseconds_of([&] { opened = replica.admin->open(never_, whole); });
-    ASSERT_TRUE(opened) << opened.error().what;
-    GTEST_LOG_(INFO) << std::format("open: {:.1f} ms", took);
-    EXPECT_LT(took, 5000);
-    EXPECT_FALSE(state(replica).read_only);
+    expect_opens(replica, whole);
+    ASSERT_FALSE(HasFailure());
   }
+}
+
+/// As mysqlsh does, for as long as its dump takes.
+TEST_F(PromotionTest, AnOpeningDoesNotWaitForABackup) {
+  make_replicated(2, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& replica = member(1);
+  auto backup = replica.server->connect();
+  ASSERT_TRUE(backup);
+  ASSERT_TRUE(backup->run({"LOCK INSTANCE FOR BACKUP"}));
+  ASSERT_OK(replica.admin->stop_receiver(never_));
+  expect_opens(replica, executed(member(0)));
+  EXPECT_TRUE(backup->run({"UNLOCK INSTANCE"}));
 }
 
 TEST_F(PromotionTest, OfAKilledPrimary) {

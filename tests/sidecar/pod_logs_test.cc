@@ -1,5 +1,7 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <stdio.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -82,22 +84,18 @@ class PodLogs : public testing::Test {
   static void wait_receiver_error(Pod& pod, const std::string& text) {
     EXPECT_TRUE(pod.wait_state([&](const auto& s) { return s.sql && s.sql->channel.receiver_error.contains(text); }));
   }
-  /// The second names that relay logs had are out of the way, and those that they would get are taken by something that
-  /// cannot be looked at.
+  /// The folder of the second names is out of the way, and a file in its place.
   static Result<wire::OrderResult> give_while_nothing_can_be_kept(Pod& pod, const wire::Command& command) {
-    namespace fs = std::filesystem;
     const auto kept = pod.folder() / "volume" / "baton" / "kept" / "relay";
-    const auto [away, taken] = std::pair(pod.folder() / "away", pod.folder() / "taken");
-    const auto data = pod.folder() / "volume" / "data";
-    fs::create_directory(taken);
-    for (const auto& file : binlog::read_index(data / "relay.index", data).value()) {
-      fs::create_symlink("nowhere", taken / file.filename());
-    }
-    fs::rename(kept, away);
-    fs::rename(taken, kept);
+    const auto other = pod.folder() / "volume" / "other";
+    std::ofstream(other) << "no folder";
+    const auto exchange = [&] {
+      EXPECT_EQ(::renameat2(AT_FDCWD, kept.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE), 0);
+    };
+    exchange();
     auto answer = pod.give(command);
-    fs::rename(kept, taken);
-    fs::rename(away, kept);
+    exchange();
+    std::filesystem::remove(other);
     return answer;
   }
   /// How many dumps its binlog server has begun.
