@@ -218,7 +218,7 @@ run_scenarios() {
   for scenario in "$@"; do
     name="$(basename "$scenario" .sh)"
     status="$(cat "$RESULTS/$name.status" 2>/dev/null || echo 1)"
-    count "e2e $name" "$status" "$(last_line_of "$RESULTS/$name.log" FAIL)"
+    count "e2e $name" "$status" "$(last_line_of "$RESULTS/$name.log" "\] FAIL: ")"
     remember "${keys["$scenario"]}" "$status"
   done
 }

@@ -29,6 +29,7 @@ thaw() { [ -z "$frozen" ] || kill -CONT "$frozen"; frozen=""; }
 at_end() { thaw; }
 
 until_true 60 "two operators are ready" b rollout status deployment/baton --timeout=5s
+until_true 30 "one of them leads" leader_is_not ""
 first="$(leading_pod)"
 second="$(b get pods -l app.kubernetes.io/name=baton --field-selector=status.phase=Running -o json |
   jq -r --arg leader "$first" '[.items[] | select(.metadata.deletionTimestamp == null) | .metadata.name | select(. != $leader)][0] // ""')"
