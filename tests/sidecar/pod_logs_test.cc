@@ -375,12 +375,10 @@ TEST_F(PodLogs, RelayLogsThatAPersonResetsAreStillSent) {
   wait_executed(replica, all);
   // All is in its binary log now: what mysqld lists is kept, and nothing else.
   const auto volume = replica.folder() / "volume";
-  const auto kept = [&](const char* kind) {
-    return binlog::kept_logs(volume / "baton" / "kept" / kind).value_or(std::vector<binlog::KeptLog>());
-  };
+  const auto kept = [&](const char* kind) { return binlog::kept_logs(volume / "baton" / "kept" / kind).value(); };
   EXPECT_TRUE(replica.wait_state([&](const auto&) {
     const auto listed = binlog::read_index(volume / "data" / "relay.index", volume / "data");
-    return listed && kept("binlog").empty() && kept("relay").size() <= listed->size();
+    return listed && kept("binlog").empty() && kept("relay").size() == listed->size();
   })) << kept("binlog").size()
       << " and " << kept("relay").size();
 }
