@@ -9,6 +9,7 @@ namespace {
 
 struct Candidate {
   const ObservedMember* member = nullptr;
+  bool stuck = false;  ///< Comes no nearer to the target: a reader's lock may hold up its applier for hours.
   bool followed = false;
   std::uint64_t foregone = 0;  ///< What another holds and nobody can send: its holder would be errant afterwards.
   int priority = 50;
@@ -84,21 +85,32 @@ GtidSet all_held(const View& view) {
   return all;
 }
 
+/// Whether it had its time for what it lacks. One that lacks transactions is to fetch them first.
+bool is_stuck(const View& view, const ObservedMember& member, std::uint64_t lacking, std::uint64_t backlog) {
+  const bool fetches = server_of(member)->channel.from_logs;
+  if (backlog == 0 || (lacking > 0 && !fetches)) return false;
+  const std::optional<Instant>& since = lacking > 0 ? member.idle_since : member.unmoved_since;
+  return since && view.now >= *since + view.spec.salvage_stall;
+}
+
 Candidate candidate_of(const View& view, const ObservedMember& member, const GtidSet& target, const GtidSet& all) {
   const CandidateRule* rule = view.rule(member.ordinal);
   const GtidSet held = holdings(*server_of(member));
+  const std::uint64_t lacking = target.minus(held).size();
+  const std::uint64_t backlog = target.minus(server_of(member)->executed).size();
   return {.member = &member,
+          .stuck = is_stuck(view, member, lacking, backlog),
           .followed = is_followed(view, member),
           .foregone = all.minus(target).minus(held).size(),
           .priority = rule != nullptr ? rule->priority : CandidateRule{}.priority,
-          .lacking = target.minus(held).size(),
-          .backlog = target.minus(server_of(member)->executed).size()};
+          .lacking = lacking,
+          .backlog = backlog};
 }
 
 /// Strict weak order by one tuple: no pairwise exceptions.
 bool ranks_before(const Candidate& a, const Candidate& b) {
   const auto key = [](const Candidate& c) {
-    return std::tuple(!c.followed, c.foregone, -c.priority, c.lacking, c.backlog, c.member->ordinal);
+    return std::tuple(c.stuck, !c.followed, c.foregone, -c.priority, c.lacking, c.backlog, c.member->ordinal);
   };
   return key(a) < key(b);
 }
@@ -125,6 +137,10 @@ void elect(const View& view, Revocation revocation, const std::vector<const Obse
       rejected.push_back({.member = member->ordinal, .eligible = false, .sentence = std::move(why)});
     }
   }
+  // Who does not get what it lacks gives way only to one that lacks nothing: two that lack something would take turns
+  // for ever, and each would lose the time that the other had.
+  const bool whole = std::ranges::any_of(candidates, [](const Candidate& c) { return c.lacking == 0; });
+  for (Candidate& candidate : candidates) candidate.stuck = candidate.stuck && (candidate.lacking == 0 || whole);
   std::ranges::sort(candidates, ranks_before);
   for (const Candidate& candidate : candidates) {
     assessment.ballots.push_back(

@@ -120,8 +120,11 @@ struct ObservedMember {
   std::optional<Report> report;       ///< The newest line, however old.
   std::optional<Instant> down_since;  ///< Since when the sidecar says that mysqld does not run.
   std::optional<Instant>
-      not_acking_since;                  ///< Since when it has not been seen acking (receiver connected, semi-sync on).
-  std::optional<Instant> idle_since;     ///< Since when it has received nothing, not even a part, and executed nothing.
+      not_acking_since;               ///< Since when it has not been seen acking (receiver connected, semi-sync on).
+  std::optional<Instant> idle_since;  ///< Since when it has received nothing, not even a part, and executed nothing.
+  /// Since when the sets of what it has received whole and executed, and the rows of what it executes, are the same. A
+  /// receiver that is turned changes none of them.
+  std::optional<Instant> unmoved_since;
   std::optional<Instant> waiting_since;  ///< Since when commits there wait for acks, at each look.
   std::optional<Instant> turned_since;   ///< Since when its channel points to the source that it points to.
 };

@@ -381,7 +381,10 @@ std::optional<Instant> straggler_deadline(const View& view, const PrimarySight& 
 /// All is saved that can be, unless the candidate makes no progress with what nobody was promised.
 Assessment judge(const View& view, const GtidSet* dead_log) {
   Assessment all = assess(view, Revocation::kDone, dead_log);
-  if (!all.possible() || !stalled(view, *view.member(*all.winner))) return all;
+  if (!all.possible()) return all;
+  const ObservedMember& winner = *view.member(*all.winner);
+  // One that has nothing left to do is idle, and makes no progress because there is none to make.
+  if (server_of(winner)->executed.contains(all.target) || !stalled(view, winner)) return all;
   Assessment needed = assess(view, Revocation::kDone, dead_log, Salvage::kNeeded);
   const bool helps = needed.possible() && server_of(*view.member(*needed.winner))->executed.contains(needed.target);
   return helps ? needed : all;

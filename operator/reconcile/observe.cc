@@ -47,6 +47,7 @@ engine::ObservedMember member_of(const api::Names& names, Ordinal ordinal, const
   member.down_since = entry->down_since;
   member.not_acking_since = entry->not_acking_since;
   member.idle_since = entry->idle_since;
+  member.unmoved_since = entry->unmoved_since;
   member.waiting_since = entry->waiting_since;
   member.turned_since = entry->turned_since;
   return member;

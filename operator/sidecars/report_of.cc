@@ -189,10 +189,14 @@ bool same_apart_from_progress(const wire::MemberState& a, const wire::MemberStat
   return without_progress(a) == without_progress(b);
 }
 
-bool same_progress(const wire::MemberState& a, const wire::MemberState& b) {
+bool same_sets(const wire::MemberState& a, const wire::MemberState& b) {
   return a.sql && b.sql && a.sql->gtid_executed == b.sql->gtid_executed &&
-         a.sql->channel.retrieved == b.sql->channel.retrieved && a.sql->channel.place == b.sql->channel.place &&
+         a.sql->channel.retrieved == b.sql->channel.retrieved &&
          a.sql->channel.rows_in_progress == b.sql->channel.rows_in_progress;
+}
+
+bool same_progress(const wire::MemberState& a, const wire::MemberState& b) {
+  return same_sets(a, b) && a.sql->channel.place == b.sql->channel.place;
 }
 
 bool same_source(const wire::MemberState& a, const wire::MemberState& b) {

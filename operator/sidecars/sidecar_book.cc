@@ -58,6 +58,8 @@ Result<SidecarBook::News> SidecarBook::hear(const ClusterKey& key, wire::MemberS
   const bool answers = line.state.sql.has_value();
   const bool moved = before == nullptr || !same_progress(before->state, line.state);
   const bool turned = before == nullptr || !same_source(before->state, line.state);
+  const bool grew = before == nullptr || !same_sets(before->state, line.state);
+  incarnation.unmoved_since = !answers ? std::nullopt : grew ? std::optional(now) : incarnation.unmoved_since;
   incarnation.idle_since = !answers ? std::nullopt : moved ? std::optional(now) : incarnation.idle_since;
   const bool waits = answers && line.state.sql->semi_sync.waiting_sessions > 0;
   incarnation.waiting_since = waits ? incarnation.waiting_since.value_or(now) : std::optional<Instant>();
@@ -109,7 +111,8 @@ std::vector<SidecarBook::Entry> SidecarBook::entries(const ClusterKey& key, Inst
                   .not_acking_since = incarnation.not_acking_since,
                   .waiting_since = incarnation.waiting_since,
                   .turned_since = incarnation.turned_since,
-                  .idle_since = incarnation.idle_since};
+                  .idle_since = incarnation.idle_since,
+                  .unmoved_since = incarnation.unmoved_since};
       if (!entry.not_acking_since && now - entry.heard_at > kSilence) entry.not_acking_since = entry.heard_at;
       result.push_back(std::move(entry));
     }

@@ -170,8 +170,9 @@ class ServerAdmin {
   /// crash of mysqld takes nothing back; what is left to sync later stays small.
   [[nodiscard]] Result<void> relax_durability(const std::stop_token& stop);
   /// SET GLOBAL sync_binlog=1, innodb_flush_log_at_trx_commit=1; waits, 5 s at most, for the end of all transactions
-  /// that may have begun to commit before that (kRetry); FLUSH ENGINE LOGS, which syncs the redo log. Of the binary
-  /// log, the earlier part is synced with the next commit only: the caller syncs the files.
+  /// that may have begun to commit before that (kRetry), but not for appliers that wait for a lock; FLUSH ENGINE LOGS,
+  /// which syncs the redo log. Of the binary log, the earlier part is synced with the next commit only: the caller
+  /// syncs the files.
   [[nodiscard]] Result<void> restore_durability(const std::stop_token& stop);
   /// Reads both settings. kRetry, naming it, if one is not as restore_durability sets it.
   [[nodiscard]] Result<void> verify_durability(const std::stop_token& stop);

@@ -10,24 +10,47 @@ using namespace std::chrono_literals;
 
 constexpr auto kLongestCommit = 5s;
 
-/// What may be committing. Not what the receiver was stopped in the middle of, since that can come to no commit: a
-/// transaction counts as received before the applier sees its end (sql/binlog.cc, after_write_to_relay_log).
-Result<GtidSet> read_owned(SqlLease& sql) {
+/// What an applier holds that has yet to begin its commit: it waits for a lock, maybe for hours (a reader has locked
+/// the table), or behind such a one for its turn, which comes before the commit writes anything (sql/binlog.cc,
+/// ordered_commit, stage 0). It will find the settings as they are then. INNODB_TRX would not tell: who asks it again
+/// within a tenth of a second gets the old answer (trx0i_s.cc).
+Result<GtidSet> read_held_up(SqlLease& sql) {
+  TRY(rows, sql.query("SELECT w.APPLYING_TRANSACTION AS gtid"
+                      " FROM performance_schema.replication_applier_status_by_worker AS w"
+                      " JOIN performance_schema.threads AS t USING (THREAD_ID)"
+                      " WHERE w.APPLYING_TRANSACTION<>'' AND (t.PROCESSLIST_STATE LIKE 'Waiting for % lock'"
+                      " OR t.PROCESSLIST_STATE='Waiting for preceding transaction to commit'"
+                      " OR THREAD_ID IN (SELECT REQUESTING_THREAD_ID FROM performance_schema.data_lock_waits))"));
+  GtidSet all;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    TRY(one, GtidSet::parse(rows[i].text("gtid")));
+    all = all.united(one);
+  }
+  return all;
+}
+
+/// What may be committing. Not what is held up before that. Nor what the receiver was stopped in the middle of, since
+/// that can come to no commit: a transaction counts as received before the applier sees its end (sql/binlog.cc,
+/// after_write_to_relay_log).
+Result<GtidSet> read_committing(SqlLease& sql) {
   TRY(text, sql.value("SELECT @@global.gtid_owned"));
   TRY(owned, GtidSet::parse_owned(text));
+  if (owned.empty()) return owned;
+  TRY(held_up, read_held_up(sql));
   TRY(channel, read_channel(sql));
-  if (channel.source_host.empty() || channel.receiver != wire::Thread::kStopped) return owned;
+  GtidSet committing = owned.minus(held_up);
+  if (channel.source_host.empty() || channel.receiver != wire::Thread::kStopped) return committing;
   TRY(received, GtidSet::parse(channel.retrieved));
-  return owned.intersected(received);
+  return committing.intersected(received);
 }
 
 /// Who began to commit before the settings were strict may have passed the place where it would have synced. A
 /// replica's transaction owns its GTID from its first statement to the end of its commit.
 Result<void> await_commits_under_way(SqlLease& sql) {
-  TRY(began, read_owned(sql));
+  TRY(began, read_committing(sql));
   GtidSet left;
   const auto ended = look_until(sql.stop(), kLongestCommit, 5ms, [&] -> Result<bool> {
-    TRY(owned, read_owned(sql));
+    TRY(owned, read_committing(sql));
     left = owned.intersected(began);
     return left.empty();
   });

@@ -63,6 +63,44 @@ TEST(Elect, OneThatOthersFollowAlreadyStaysElected) {
   EXPECT_EQ(*election(sample).winner, Ordinal{2});
 }
 
+TEST(Elect, OneThatIsStuckLosesToOneThatIsNot) {
+  Sample sample;
+  sample.spec.candidates = {{.member = Ordinal{1}, .priority = 60}};
+  sample.channel(1).retrieved = sample.channel(2).retrieved = gtids(0, 20);
+  sample.server(2).executed = gtids(0, 20);
+  sample.channel(2).source_host = sample.at(1).address;
+  sample.channel(2).receiver = engine::Thread::kRunning;
+  sample.at(1).unmoved_since = sample.now - Duration{9999};
+  sample.at(2).unmoved_since = sample.now - Duration{60000};
+  EXPECT_EQ(*election(sample).winner, Ordinal{1}) << "it is followed, and has its time";
+  sample.at(1).unmoved_since = sample.now - Duration{10000};
+  EXPECT_EQ(*election(sample).winner, Ordinal{2}) << "it has nothing left to do";
+  sample.at(1).idle_since = sample.now;
+  EXPECT_EQ(*election(sample).winner, Ordinal{2}) << "a receiver that was turned is no progress of the applier";
+  sample.server(2).executed = gtids(0, 19);
+  EXPECT_EQ(*election(sample).winner, Ordinal{1}) << "they are no better than each other";
+}
+
+TEST(Elect, OneThatHasYetToFetchIsNotStuckHoweverQuietTheClusterWas) {
+  Sample sample;
+  sample.spec.candidates = {{.member = Ordinal{1}, .priority = 60}};
+  sample.channel(2).retrieved = sample.server(2).executed = gtids(0, 11);
+  sample.at(2).report->servable = gtids(0, 11);
+  sample.at(1).idle_since = sample.at(1).unmoved_since = sample.now - Duration{3600000};
+  EXPECT_EQ(*election(sample).winner, Ordinal{1}) << "its priority counts";
+  sample.channel(1).from_logs = true;
+  EXPECT_EQ(*election(sample).winner, Ordinal{2}) << "it gets nothing";
+}
+
+TEST(Elect, OneThatGetsNothingStaysElectedBeforeOneThatWouldHaveToFetchToo) {
+  Sample sample(4);
+  sample.spec.candidates = {{.member = Ordinal{1}, .priority = 60}, {.member = Ordinal{3}, .never_promote = true}};
+  sample.channel(3).retrieved = sample.server(3).executed = sample.at(3).report->servable = gtids(0, 11);
+  sample.at(1).idle_since = sample.now - Duration{60000};
+  sample.channel(1).from_logs = true;
+  EXPECT_EQ(*election(sample).winner, Ordinal{1});
+}
+
 TEST(Elect, WhatThePrimaryWasSeenToHaveExecutedMustBeThere) {
   Sample sample;
   sample.recorded.watermark = gtids(0, 11);

@@ -27,6 +27,8 @@ std::vector<FaultKind> faults() {
     result.push_back({std::format("freeze {}", i), [index](World& w) { w.members[index].frozen = true; }, true});
     result.push_back({std::format("reboot {}", i), [i](World& w) { w.reboot_node(i); }, true});
   }
+  // A reader's lock on the candidate of most worlds.
+  result.push_back({"stall the applier of 1", [](World& w) { w.members[1].applies = false; }});
   result.push_back({"new leader", [](World& w) { w.new_leader(); }});
   return result;
 }

@@ -455,6 +455,24 @@ BootId World::boot_of(const Member& member) const {
   return BootId(std::format("boot-{}-{}", &member - members.data(), member.boot));
 }
 
+/// As the operator's SidecarBook does: what is received, what is executed, and whom the receiver is turned to.
+void World::note_progress(Member& member) const {
+  const std::string points_to = std::format("{} {}", member.volume.source, member.volume.from_logs);
+  const bool turned = !member.turned_since || points_to != member.seen_source;
+  const GtidSet holds = files_of(member.volume).united(member.volume.executed);
+  const bool moved = holds != member.seen_holdings || member.volume.executed != member.seen_executed;
+  const auto since = [&](const std::optional<Instant>& before, bool anew) {
+    if (!member.line->server) return std::optional<Instant>();
+    return anew || !before ? std::optional(now_) : before;
+  };
+  if (turned) member.turned_since = now_;
+  member.unmoved_since = since(member.unmoved_since, moved);
+  member.idle_since = since(member.idle_since, moved || turned);
+  member.seen_source = points_to;
+  member.seen_holdings = holds;
+  member.seen_executed = member.volume.executed;
+}
+
 engine::ObservedCluster World::observe() {
   engine::ObservedCluster observed;
   for (std::size_t i = 0; i < members.size(); ++i) {
@@ -468,12 +486,7 @@ engine::ObservedCluster World::observe() {
       const bool acking = member.line->server && member.line->server->channel.receiver == Thread::kRunning &&
                           member.line->server->semi_sync.replica_active;
       member.not_acking_since = acking ? std::nullopt : std::optional(member.not_acking_since.value_or(now_));
-      const GtidSet holds = files_of(member.volume).united(member.volume.executed);
-      if (!member.idle_since || holds != member.seen_holdings) member.idle_since = now_;
-      member.seen_holdings = holds;
-      const std::string points_to = std::format("{} {}", member.volume.source, member.volume.from_logs);
-      if (!member.turned_since || points_to != member.seen_source) member.turned_since = now_;
-      member.seen_source = points_to;
+      note_progress(member);
     } else if (!member.not_acking_since) {
       member.not_acking_since = now_;
     }
@@ -490,6 +503,7 @@ engine::ObservedCluster World::observe() {
     seen.role_label = member.role;
     seen.not_acking_since = member.not_acking_since;
     seen.idle_since = member.idle_since;
+    seen.unmoved_since = member.unmoved_since;
     seen.turned_since = member.turned_since;
     observed.members.push_back(std::move(seen));
   }

@@ -73,8 +73,10 @@ struct Member {
   std::optional<Instant> down_since;
   std::optional<Instant> not_acking_since;
   std::optional<Instant> idle_since;
+  std::optional<Instant> unmoved_since;
   std::optional<Instant> turned_since;
   GtidSet seen_holdings;
+  GtidSet seen_executed;
   std::string seen_source;
 };
 
@@ -148,6 +150,7 @@ class World {
   [[nodiscard]] int real_count(const Member& source) const;
   [[nodiscard]] engine::Report report_of(const Member& member) const;
   [[nodiscard]] engine::Server server_of(const Member& member) const;
+  void note_progress(Member& member) const;
   [[nodiscard]] engine::Identity identity_of(const Member& member) const;
   /// Each member has a node of its own.
   [[nodiscard]] BootId boot_of(const Member& member) const;

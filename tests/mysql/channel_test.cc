@@ -19,14 +19,6 @@ class ChannelTest : public Cluster {
     for (int i = 0; i < rows; ++i) run(primary, "INSERT INTO app_db.t (note) VALUES ('row')");
   }
   std::string rows_of(const Member& member) { return value(member, "SELECT COUNT(*) FROM app_db.t"); }
-  bool applied(const Member& member, const Member& primary) {
-    return eventually([&] { return executed(member).contains(executed(primary)); });
-  }
-  /// Whether it has received all of that, applied or not.
-  bool holds(Member& member, const GtidSet& set) {
-    const auto retrieved = GtidSet::parse(state(member).channel.retrieved);
-    return retrieved && retrieved->united(executed(member)).contains(set);
-  }
 };
 
 TEST_F(ChannelTest, AcksAreSwitchedByFollow) {

@@ -171,6 +171,15 @@ GtidSet Cluster::executed(const Member& member) {
   return set.value_or(GtidSet());
 }
 
+bool Cluster::applied(const Member& member, const Member& primary) {
+  return eventually([&] { return executed(member).contains(executed(primary)); });
+}
+
+bool Cluster::holds(Member& member, const GtidSet& set) {
+  const auto retrieved = GtidSet::parse(state(member).channel.retrieved);
+  return retrieved && retrieved->united(executed(member)).contains(set);
+}
+
 sidecar::SqlResult<Session> Cluster::client(const Member& member, std::string_view user, std::string_view password) {
   return Session::connect(library_,
                           {.host = "127.0.0.1",

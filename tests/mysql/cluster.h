@@ -58,6 +58,10 @@ class Cluster : public testing::Test {
   /// Until it holds, at most 20 s.
   [[nodiscard]] static bool eventually(const std::function<bool()>& condition);
   [[nodiscard]] GtidSet executed(const Member& member);
+  /// Whether the member has executed all that the primary has, at most 20 s later.
+  [[nodiscard]] bool applied(const Member& member, const Member& primary);
+  /// Whether it has received all of that, applied or not.
+  [[nodiscard]] bool holds(Member& member, const GtidSet& set);
   /// A client over TCP and TLS.
   [[nodiscard]] sidecar::SqlResult<sidecar::Session> client(const Member& member, std::string_view user,
                                                             std::string_view password);

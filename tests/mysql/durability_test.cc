@@ -1,5 +1,6 @@
 // Relaxed durability on real servers: what it sets, what the end of mysqld takes back (nothing), and how it ends.
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -76,6 +77,32 @@ TEST_F(ReplicaDurabilityTest, IsRestoredAlthoughHalfATransactionNeverEnds) {
   ASSERT_OK(replica.admin->stop_receiver(never_));
   ASSERT_OK(replica.admin->restore_durability(never_));
   EXPECT_NE(value(replica, "SELECT @@global.gtid_owned"), "") << "it is there still";
+}
+
+/// A reader's lock on a table or on a row holds up one applier, and that one the commits of all others.
+TEST_F(ReplicaDurabilityTest, IsRestoredAlthoughAppliersWaitForAReader) {
+  make_replicated(2, 0);
+  ASSERT_FALSE(HasFatalFailure());
+  auto& primary = member(0);
+  auto& replica = member(1);
+  run(primary, "CREATE TABLE app_db.other (id INT PRIMARY KEY AUTO_INCREMENT)");
+  run(primary, "INSERT INTO app_db.t (note) VALUES ('row')");
+  ASSERT_TRUE(applied(replica, primary));
+  for (const std::string lock : {"LOCK TABLES app_db.t READ", "SELECT * FROM app_db.t FOR SHARE"}) {
+    SCOPED_TRACE(lock);
+    ASSERT_OK(replica.admin->relax_durability(never_));
+    auto reader = replica.server->connect();
+    ASSERT_TRUE(reader);
+    ASSERT_OK(reader->run({"BEGIN", lock}));
+    run(primary, "UPDATE app_db.t SET note=CONCAT(note, '!')");
+    for (int i = 0; i < 3; ++i) run(primary, "INSERT INTO app_db.other VALUES ()");
+    ASSERT_TRUE(eventually([&] { return holds(replica, executed(primary)); }));
+    ASSERT_TRUE(eventually([&] { return std::ranges::count(value(replica, "SELECT @@global.gtid_owned"), '#') > 1; }));
+    ASSERT_OK(replica.admin->restore_durability(never_));
+    EXPECT_FALSE(executed(replica).contains(executed(primary))) << "they wait still";
+    ASSERT_OK(reader->run({"UNLOCK TABLES", "ROLLBACK"}));
+    ASSERT_TRUE(applied(replica, primary));
+  }
 }
 
 TEST_F(DurabilityTest, IsNotRestoredWhileACommitFromBeforeMayBeUnderWay) {

@@ -169,6 +169,7 @@ TEST_F(SidecarBookTest, RowsOfALongTransactionAreProgress) {
   applying.sql->channel.rows_in_progress = 100;
   hear(applying, kStart + seconds(1));
   EXPECT_EQ(only(kStart + seconds(1))->idle_since, kStart + seconds(1));
+  EXPECT_EQ(only(kStart + seconds(1))->unmoved_since, kStart + seconds(1));
 }
 
 TEST_F(SidecarBookTest, IdleSinceIsTheLastLineWithProgress) {
@@ -193,8 +194,10 @@ TEST_F(SidecarBookTest, IdleSinceIsTheLastLineWithProgress) {
   received.sql->channel.place = "binlog.000002 8000000";  // A part of a long transaction.
   hear(received, kStart + milliseconds(4500));
   EXPECT_EQ(only(kStart + seconds(5))->idle_since, kStart + milliseconds(4500));
+  EXPECT_EQ(only(kStart + seconds(5))->unmoved_since, kStart + seconds(2)) << "or the place in another source's log";
   hear(dead(7), kStart + seconds(5));
   EXPECT_FALSE(only(kStart + seconds(5))->idle_since.has_value());
+  EXPECT_FALSE(only(kStart + seconds(5))->unmoved_since.has_value());
   EXPECT_FALSE(only(kStart + seconds(5))->turned_since.has_value());
 }
 
