@@ -26,7 +26,8 @@ exec {build_lock}>"$build_dir.lock"
 flock -n "$build_lock" || { say "waiting for another build to end"; flock "$build_lock"; }
 in_root bash -euc 'source="$1" dir="$2" options="$3"; shift 3
   eval "options=($options)"
-  export CCACHE_BASEDIR="$source" CCACHE_NOHASHDIR=1
+  # DEPEND: a file that is not in the cache is not preprocessed on its own first, a fifth of the time.
+  export CCACHE_BASEDIR="$source" CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
   [ -e "$dir/build.ninja" ] || cmake -S "$source" -B "$dir" -G Ninja -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "${options[@]}" >"$dir.log" 2>&1 || { cat "$dir.log"; exit 1; }
   cmake --build "$dir" "$@"' build "$SOURCE" "$build_dir" "${options[*]@Q}" "${targets[@]}" >&2
 printf '%s\n' "$build_dir"

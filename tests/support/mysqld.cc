@@ -163,19 +163,17 @@ Result<void> Mysqld::initialize(const std::filesystem::path& defaults) {
 
 Result<void> Mysqld::start(const std::vector<std::string>& more) {
   ENSURE(pid_ < 0);
-  std::vector<std::string> arguments{"--log-bin=binlog",
-                                     "--relay-log=relay",
-                                     "--gtid-mode=ON",
-                                     "--enforce-gtid-consistency=ON",
-                                     "--log-replica-updates=ON",
-                                     "--sync-binlog=1",
-                                     "--innodb-flush-log-at-trx-commit=1",
-                                     "--skip-replica-start=ON",
-                                     "--bind-address=127.0.0.1",
-                                     std::format("--port={}", port_),
-                                     std::format("--socket={}", socket().string()),
-                                     "--server-id=1",
-                                     "--innodb-buffer-pool-size=64M"};
+  std::vector<std::string> arguments{
+      "--log-bin=binlog", "--relay-log=relay", "--gtid-mode=ON", "--enforce-gtid-consistency=ON",
+      "--log-replica-updates=ON", "--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1", "--skip-replica-start=ON",
+      "--bind-address=127.0.0.1", std::format("--port={}", port_), std::format("--socket={}", socket().string()),
+      "--server-id=1", "--innodb-buffer-pool-size=64M",
+      // What nobody reads here, and takes a fifth of the time of a start.
+      "--performance-schema-digests-size=0", "--performance-schema-error-size=0",
+      "--performance-schema-max-memory-classes=0", "--performance-schema-events-statements-history-long-size=0",
+      "--performance-schema-events-stages-history-long-size=0",
+      "--performance-schema-events-transactions-history-long-size=0",
+      "--performance-schema-events-waits-history-long-size=0"};
   arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
   arguments.insert(arguments.end(), more.begin(), more.end());
   TRY_VOID(spawn(std::move(arguments), options_.defaults_file));
