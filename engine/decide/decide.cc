@@ -81,6 +81,15 @@ void plan(const View& view, Decision& decision) {
   }
 }
 
+/// Before it matters. Of a dead one the proof tells whether it hides anything.
+void tell_unreadable_logs(const View& view, Decision& decision) {
+  for (const ObservedMember& member : view.observed.members) {
+    if (server_of(member) == nullptr || member.report->unreadable_log.empty()) continue;
+    decision.findings.push_back(
+        {"GuaranteeVoid", member.ordinal, std::format("{}: {}", member.pod, member.report->unreadable_log)});
+  }
+}
+
 }  // namespace
 
 std::string_view name_of(ClusterState state) {
@@ -106,6 +115,7 @@ Decision decide(const Spec& spec, const Recorded& recorded, const ObservedCluste
   decision.members_wanted = members_wanted(view);
   decision.readiness = readiness(view);
   plan(view, decision);
+  tell_unreadable_logs(view, decision);
   // A record orders nothing beside it; and of volumes that may be of another history nothing is touched.
   if (!decision.record && decision.state != ClusterState::kAmbiguous) restore_durability(view, decision);
   // It was meant for a primary that is lost: the next one must not inherit it.

@@ -10,6 +10,7 @@ namespace {
 struct Candidate {
   const ObservedMember* member = nullptr;
   bool stuck = false;  ///< Comes no nearer to the target: a reader's lock may hold up its applier for hours.
+  bool gives_way = false;
   bool followed = false;
   std::uint64_t foregone = 0;  ///< What another holds and nobody can send: its holder would be errant afterwards.
   int priority = 50;
@@ -85,7 +86,8 @@ GtidSet all_held(const View& view) {
   return all;
 }
 
-/// Whether it had its time for what it lacks. One that lacks transactions is to fetch them first.
+/// Whether it comes no nearer to what it is to hold and apply, though it had the time: one that lacks transactions,
+/// since it fetches them.
 bool is_stuck(const View& view, const ObservedMember& member, std::uint64_t lacking, std::uint64_t backlog) {
   const bool fetches = server_of(member)->channel.from_logs;
   if (backlog == 0 || (lacking > 0 && !fetches)) return false;
@@ -97,7 +99,8 @@ Candidate candidate_of(const View& view, const ObservedMember& member, const Gti
   const CandidateRule* rule = view.rule(member.ordinal);
   const GtidSet held = holdings(*server_of(member));
   const std::uint64_t lacking = target.minus(held).size();
-  const std::uint64_t backlog = target.minus(server_of(member)->executed).size();
+  // The target grows by what the winner holds.
+  const std::uint64_t backlog = target.united(view.legitimate(held)).minus(server_of(member)->executed).size();
   return {.member = &member,
           .stuck = is_stuck(view, member, lacking, backlog),
           .followed = is_followed(view, member),
@@ -107,10 +110,25 @@ Candidate candidate_of(const View& view, const ObservedMember& member, const Gti
           .backlog = backlog};
 }
 
+/// Who is stuck gives way only to one that has to be elected for what it can do better; else two would take turns for
+/// ever, and each lose the time that the other had.
+/// - One that holds all and cannot apply it: to one that has applied all, or that must be elected to fetch what it
+///   lacks. Who has merely to apply does that unelected, and wins when it is done.
+/// - One that gets nothing of what it lacks, and all others that lack something: to one that lacks nothing.
+void let_able_ones_pass(std::vector<Candidate>& candidates) {
+  const auto able = [&](const auto& what) {
+    return std::ranges::any_of(candidates, [&](const Candidate& c) { return !c.stuck && what(c); });
+  };
+  const bool holds_all = able([](const Candidate& c) { return c.lacking == 0; });
+  const bool to_be_elected = able([](const Candidate& c) { return c.lacking > 0 || c.backlog == 0; });
+  const bool in_vain = std::ranges::any_of(candidates, [](const Candidate& c) { return c.stuck && c.lacking > 0; });
+  for (Candidate& c : candidates) c.gives_way = c.lacking > 0 ? holds_all && in_vain : c.stuck && to_be_elected;
+}
+
 /// Strict weak order by one tuple: no pairwise exceptions.
 bool ranks_before(const Candidate& a, const Candidate& b) {
   const auto key = [](const Candidate& c) {
-    return std::tuple(c.stuck, !c.followed, c.foregone, -c.priority, c.lacking, c.backlog, c.member->ordinal);
+    return std::tuple(c.gives_way, !c.followed, c.foregone, -c.priority, c.lacking, c.backlog, c.member->ordinal);
   };
   return key(a) < key(b);
 }
@@ -137,10 +155,7 @@ void elect(const View& view, Revocation revocation, const std::vector<const Obse
       rejected.push_back({.member = member->ordinal, .eligible = false, .sentence = std::move(why)});
     }
   }
-  // Who does not get what it lacks gives way only to one that lacks nothing: two that lack something would take turns
-  // for ever, and each would lose the time that the other had.
-  const bool whole = std::ranges::any_of(candidates, [](const Candidate& c) { return c.lacking == 0; });
-  for (Candidate& candidate : candidates) candidate.stuck = candidate.stuck && (candidate.lacking == 0 || whole);
+  let_able_ones_pass(candidates);
   std::ranges::sort(candidates, ranks_before);
   for (const Candidate& candidate : candidates) {
     assessment.ballots.push_back(

@@ -25,7 +25,9 @@ struct Spec {
   Duration crash_grace{0};  ///< How long a crashed mysqld may take to come back before a failover begins.
   /// Whether what only the dead primary's log holds, and nobody acknowledged, is saved too. Without: it is errant.
   bool apply_tail = true;
-  Duration salvage_stall{10000};  ///< Without progress for that long, a fetch is told to be stuck.
+  /// Without progress for that long, a candidate gives way to one that is able, and what nobody was promised is given
+  /// up.
+  Duration salvage_stall{10000};
   std::vector<CandidateRule> candidates;
 };
 

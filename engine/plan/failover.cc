@@ -199,12 +199,15 @@ void commit(const View& view, const ObservedMember& candidate, const Assessment&
   propose(decision, std::move(next), std::move(why));
 }
 
-/// The candidate fetches what it lacks of the target from the logs of others, dead or alive. Both orders go out at
-/// once: the binlog server lets a receiver wait for its offer.
+/// The candidate fetches what it lacks of the target from the logs of others, dead or alive, and else receives nothing.
+/// Both orders go out at once: the binlog server lets a receiver wait for its offer.
 void fetch(const View& view, const ObservedMember& candidate, const GtidSet& target, const GtidSet* dead_log,
            Decision& decision) {
   const Server& server = *server_of(candidate);
   const GtidSet missing = target.minus(holdings(server));
+  // Another was elected before, and gave way. Two that follow each other would both count as elected.
+  const bool follows_another = server.channel.receiver != Thread::kStopped && !server.channel.from_logs;
+  if (missing.empty() && follows_another) add_order(decision, StopReceiver{candidate.ordinal});
   const ObservedMember* source = source_of(view, candidate, missing, dead_log);
   if (source == nullptr) return;  // It was elected since there is one; the next observation elects again.
   const std::string error = fetches_from(server, *source) && !server.channel.receiver_error.empty()
@@ -222,21 +225,29 @@ void fetch(const View& view, const ObservedMember& candidate, const GtidSet& tar
   }
 }
 
-/// It neither receives nor applies any more.
+/// Since when it neither receives nor applies. Not before it acked for the last time: in a quiet cluster there was
+/// nothing to do.
+std::optional<Instant> still_since(const ObservedMember& member) {
+  if (!member.idle_since) return std::nullopt;
+  return std::max(*member.idle_since, member.not_acking_since.value_or(*member.idle_since));
+}
+
 bool stalled(const View& view, const ObservedMember& member) {
-  return member.idle_since && view.now >= *member.idle_since + view.spec.salvage_stall;
+  const auto since = still_since(member);
+  return since && view.now >= *since + view.spec.salvage_stall;
 }
 
 void tell_stall(const View& view, const ObservedMember& candidate, const GtidSet& target, Decision& decision) {
+  const auto since = still_since(candidate);
   if (!stalled(view, candidate)) {
-    if (candidate.idle_since) decision.look_again = *candidate.idle_since + view.spec.salvage_stall;
+    if (since) decision.look_again = *since + view.spec.salvage_stall;
     return;
   }
   const Server& server = *server_of(candidate);
   decision.findings.push_back(
       {"SalvageStalled", candidate.ordinal,
        std::format("{} has made no progress for {} s: {} transactions to fetch, {} to apply", candidate.pod,
-                   std::chrono::duration_cast<std::chrono::seconds>(view.now - *candidate.idle_since).count(),
+                   std::chrono::duration_cast<std::chrono::seconds>(view.now - *since).count(),
                    target.minus(holdings(server)).size(), target.minus(server.executed).size())});
 }
 

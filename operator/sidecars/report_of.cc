@@ -152,6 +152,7 @@ Result<HeardLine> heard_line(wire::MemberState state, const HeardLine* previous)
                             .sql_error = state.sql_error,
                             .dead_log = std::nullopt,
                             .dead_log_error = state.logs_error,
+                            .unreadable_log = state.unreadable_log,
                             .servable = {},
                             .offered_to = ServerUuid(state.offered_to),
                             .offered = {},

@@ -22,7 +22,7 @@ struct HeardLine {
 [[nodiscard]] bool same_apart_from_progress(const wire::MemberState& a, const wire::MemberState& b);
 /// Whether both have a server that answers, which has received (also in part) and executed the same.
 [[nodiscard]] bool same_progress(const wire::MemberState& a, const wire::MemberState& b);
-/// The same, but for parts: a receiver that is turned to another source begins anew.
+/// The same, parts not counted: a receiver that is turned to another source begins anew.
 [[nodiscard]] bool same_sets(const wire::MemberState& a, const wire::MemberState& b);
 /// Whether both have a server that answers, whose channel points to the same source.
 [[nodiscard]] bool same_source(const wire::MemberState& a, const wire::MemberState& b);

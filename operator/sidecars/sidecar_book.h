@@ -44,7 +44,7 @@ class SidecarBook {
     std::optional<Instant> waiting_since;     ///< Its commits wait for acks, says each line since then.
     std::optional<Instant> turned_since;      ///< A server whose channel points to the same source since then.
     std::optional<Instant> idle_since;  ///< A server that has received nothing, not even a part, and executed nothing.
-    std::optional<Instant> unmoved_since;  ///< The same, but for parts.
+    std::optional<Instant> unmoved_since;  ///< The same, parts not counted.
   };
 
   /// Notes a line. Lines may overtake each other (stream and answers to orders): older ones of the same sidecar, and

@@ -140,6 +140,12 @@ void LogKeeper::look_now(const std::stop_token& stop, std::chrono::milliseconds 
 
 std::string LogKeeper::servable() const { return tail_.latest()->available.to_string(); }
 
+std::string LogKeeper::unreadable() const {
+  const auto snapshot = tail_.latest();
+  const auto found = std::ranges::find(snapshot->problems, ErrorKind::kUnsafe, &Error::kind);
+  return found == snapshot->problems.end() ? std::string() : found->what;
+}
+
 LogFigures LogKeeper::figures() const {
   const auto counters = server_->counters();
   const auto snapshot = tail_.latest();

@@ -54,6 +54,8 @@ class LogKeeper {
   [[nodiscard]] Result<void> secure_relay_logs() { return guard_.secure_relay_logs(); }
   /// What can be sent: MemberState::servable.
   [[nodiscard]] std::string servable() const;
+  /// MemberState::unreadable_log.
+  [[nodiscard]] std::string unreadable() const;
   [[nodiscard]] LogFigures figures() const;
 
  private:

@@ -222,6 +222,10 @@ void MemberMachine::set_servable(std::string gtid_set) {
   state_.servable = has_value() ? std::move(gtid_set) : std::string();
 }
 
+void MemberMachine::set_unreadable_log(std::string sentence) {
+  state_.unreadable_log = has_value() ? std::move(sentence) : std::string();
+}
+
 Effects MemberMachine::on_tick(Instant now) {
   Effects effects{.save = dirty_};
   maybe_start(effects, now);

@@ -90,6 +90,8 @@ class MemberMachine {
   void on_logs(int scan, Result<GtidSet> proven);
   /// What the binlog server can send now. Nothing while the directory has no value.
   void set_servable(std::string gtid_set);
+  /// Nothing while the directory has no value.
+  void set_unreadable_log(std::string sentence);
   [[nodiscard]] Effects on_tick(Instant now);
   /// The record as it was (it may have changed since) could not be written (sentence) or is written (empty).
   [[nodiscard]] Effects on_saved(const EpochRecord& written, std::string error, Instant now);

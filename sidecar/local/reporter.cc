@@ -33,6 +33,7 @@ Result<void> refresh(const std::stop_token& stop, Member& member, ServerAdmin& a
   member.tell([&](MemberMachine& machine) -> Effects {
     // Asked for under the lock: one from before must not replace what the scan of a dead mysqld has told since.
     machine.set_servable(logs.servable());
+    machine.set_unreadable_log(logs.unreadable());
     if (sql) return machine.on_sql(asked, *std::move(sql), member.now());
     machine.on_sql_error(asked, sql.error().what, member.now());
     return {};

@@ -19,7 +19,8 @@ Result<GtidSet> read_held_up(SqlLease& sql) {
                       " FROM performance_schema.replication_applier_status_by_worker AS w"
                       " JOIN performance_schema.threads AS t USING (THREAD_ID)"
                       " WHERE w.APPLYING_TRANSACTION<>'' AND (t.PROCESSLIST_STATE LIKE 'Waiting for % lock'"
-                      " OR t.PROCESSLIST_STATE='Waiting for preceding transaction to commit'"
+                      " OR t.PROCESSLIST_STATE IN ('Waiting for table flush',"
+                      " 'Waiting for preceding transaction to commit')"
                       " OR THREAD_ID IN (SELECT REQUESTING_THREAD_ID FROM performance_schema.data_lock_waits))"));
   GtidSet all;
   for (std::size_t i = 0; i < rows.size(); ++i) {

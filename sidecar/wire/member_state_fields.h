@@ -127,6 +127,7 @@ void visit_fields(Visitor& visit, S& value) {
   visit("logs_gtid_set", value.logs_gtid_set);
   visit("logs_error", value.logs_error);
   visit("servable", value.servable);
+  visit("unreadable_log", value.unreadable_log);
   visit("offered_to", value.offered_to);
   visit("offered", value.offered);
   visit("busy", value.busy);

@@ -63,22 +63,47 @@ TEST(Elect, OneThatOthersFollowAlreadyStaysElected) {
   EXPECT_EQ(*election(sample).winner, Ordinal{2});
 }
 
-TEST(Elect, OneThatIsStuckLosesToOneThatIsNot) {
-  Sample sample;
-  sample.spec.candidates = {{.member = Ordinal{1}, .priority = 60}};
+/// Both hold 20, and 1, which is preferred and followed by 2, has not applied the last ten.
+Sample held_up() {
+  Sample sample(4);
+  sample.spec.candidates = {{.member = Ordinal{1}, .priority = 60}, {.member = Ordinal{3}, .never_promote = true}};
   sample.channel(1).retrieved = sample.channel(2).retrieved = gtids(0, 20);
   sample.server(2).executed = gtids(0, 20);
   sample.channel(2).source_host = sample.at(1).address;
   sample.channel(2).receiver = engine::Thread::kRunning;
-  sample.at(1).unmoved_since = sample.now - Duration{9999};
-  sample.at(2).unmoved_since = sample.now - Duration{60000};
-  EXPECT_EQ(*election(sample).winner, Ordinal{1}) << "it is followed, and has its time";
   sample.at(1).unmoved_since = sample.now - Duration{10000};
-  EXPECT_EQ(*election(sample).winner, Ordinal{2}) << "it has nothing left to do";
+  sample.at(2).unmoved_since = sample.now - Duration{60000};
+  return sample;
+}
+
+TEST(Elect, OneThatIsStuckGivesWayToOneThatIsDone) {
+  Sample sample = held_up();
+  EXPECT_EQ(*election(sample).winner, Ordinal{2});
   sample.at(1).idle_since = sample.now;
   EXPECT_EQ(*election(sample).winner, Ordinal{2}) << "a receiver that was turned is no progress of the applier";
+  sample.at(1).unmoved_since = sample.now - Duration{9999};
+  EXPECT_EQ(*election(sample).winner, Ordinal{1}) << "it has its time";
+}
+
+TEST(Elect, OneThatIsStuckDoesNotGiveWayToOneThatHasMerelyToApply) {
+  Sample sample = held_up();
   sample.server(2).executed = gtids(0, 19);
-  EXPECT_EQ(*election(sample).winner, Ordinal{1}) << "they are no better than each other";
+  sample.at(2).unmoved_since = sample.now;
+  EXPECT_EQ(*election(sample).winner, Ordinal{1}) << "that one can do it unelected, and 1 may be in a long statement";
+  sample.at(2).unmoved_since = sample.now - Duration{10000};
+  EXPECT_EQ(*election(sample).winner, Ordinal{1}) << "nor to one that is stuck as well";
+}
+
+TEST(Elect, OneThatIsStuckGivesWayToOneThatMustBeElectedToFetch) {
+  Sample sample = held_up();
+  sample.channel(2).retrieved = sample.server(2).executed = gtids(0, 19);
+  sample.at(1).report->servable = gtids(0, 20);
+  EXPECT_EQ(*election(sample).winner, Ordinal{2});
+  sample.channel(2).from_logs = true;
+  sample.at(2).idle_since = sample.now - Duration{10000};
+  sample.channel(1).source_host = sample.at(2).address;
+  sample.channel(1).receiver = engine::Thread::kRunning;
+  EXPECT_EQ(*election(sample).winner, Ordinal{2}) << "and if it gets nothing, it stays: 1 is stuck still";
 }
 
 TEST(Elect, OneThatHasYetToFetchIsNotStuckHoweverQuietTheClusterWas) {
@@ -99,6 +124,16 @@ TEST(Elect, OneThatGetsNothingStaysElectedBeforeOneThatWouldHaveToFetchToo) {
   sample.at(1).idle_since = sample.now - Duration{60000};
   sample.channel(1).from_logs = true;
   EXPECT_EQ(*election(sample).winner, Ordinal{1});
+  sample.spec.candidates = {{.member = Ordinal{1}, .priority = 60}, {.member = Ordinal{2}, .priority = 55}};
+  EXPECT_EQ(*election(sample).winner, Ordinal{3}) << "before one that has all, both give way";
+}
+
+TEST(Elect, WhatAWinnerHoldsBeyondTheTargetCountsAsToBeApplied) {
+  Sample sample;
+  sample.recorded.ackers = {identity(2)};
+  sample.channel(1).retrieved = gtids(0, 12);
+  sample.at(1).unmoved_since = sample.now - Duration{10000};
+  EXPECT_EQ(*election(sample).winner, Ordinal{2}) << "1 is stuck with what it would bring";
 }
 
 TEST(Elect, WhatThePrimaryWasSeenToHaveExecutedMustBeThere) {

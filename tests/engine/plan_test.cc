@@ -266,6 +266,20 @@ TEST(AckCount, NeverFallsBelowOneOnceReady) {
   EXPECT_EQ(decision.state, ClusterState::kWaitingForAcks);
 }
 
+TEST(Guarantee, ALogThatOnlyMysqldCanReadIsToldWhileItLives) {
+  Sample sample(3);
+  sample.open();
+  EXPECT_FALSE(finds(sample.decide(), "GuaranteeVoid"));
+  for (const int i : {0, 1}) {
+    sample.at(i).report->unreadable_log = "binlog.000007 is encrypted and cannot be read without mysqld";
+    const Decision decision = sample.decide();
+    ASSERT_TRUE(finds(decision, "GuaranteeVoid"));
+    EXPECT_EQ(decision.members[static_cast<std::size_t>(i)].message,
+              std::format("shop-{}: binlog.000007 is encrypted and cannot be read without mysqld", i));
+    sample.at(i).report->unreadable_log.clear();
+  }
+}
+
 TEST(AckCount, LoweredBySomebodyElseIsRecordedFirst) {
   Sample sample(3, 2);
   sample.open();

@@ -171,6 +171,9 @@ void World::new_leader() {
     member.line.reset();
     member.down_since.reset();
     member.not_acking_since = now_;
+    member.idle_since.reset();
+    member.unmoved_since.reset();
+    member.turned_since.reset();
   }
 }
 

@@ -314,6 +314,23 @@ TEST_F(PodLogs, DamageIsToldWhereItHidesSomething) {
       << primary_.state().logs_error;
 }
 
+/// Of a living server too: when it has died it is too late to decrypt anything.
+TEST_F(PodLogs, AnEncryptedFileIsToldWhileMysqldLives) {
+  ASSERT_TRUE(primary_.sql().run({"INSERT INTO app.t VALUES (1, 'one')", "FLUSH BINARY LOGS"}));
+  EXPECT_EQ(primary_.state().unreadable_log, "");
+  const auto data = primary_.folder() / "volume" / "data";
+  const auto files = binlog::read_index(data / "binlog.index", data).value();
+  const auto& closed = files[files.size() - 2];
+  // Its first byte says so (sql/rpl_log_encryption.h); mysqld reads a closed file only for a receiver.
+  std::fstream(closed, std::ios::binary | std::ios::in | std::ios::out).put('\xfd');
+  primary_.kill_sidecar();
+  primary_.start_sidecar();
+  ASSERT_TRUE(primary_.wait_state([](const auto& s) { return s.sql && !s.unreadable_log.empty(); }));
+  EXPECT_TRUE(primary_.state().unreadable_log.contains(closed.filename().string() + " is encrypted"))
+      << primary_.state().unreadable_log;
+  EXPECT_TRUE(primary_.sql().run({"INSERT INTO app.t VALUES (2, 'two')"})) << "it lives";
+}
+
 /// Binary logs are kept while they may still be wanted: not from an open primary, but while it offers them.
 TEST_F(PodLogs, BinaryLogsThatArePurgedDuringAnOfferAreStillSent) {
   Pod replica("shop-1");

@@ -67,6 +67,7 @@ MemberState full_state() {
           .logs_gtid_set = "a:1-6",
           .logs_error = "torn",
           .servable = "a:3-6",
+          .unreadable_log = "binlog.000001 is encrypted",
           .offered_to = "o",
           .offered = "a:4",
           .busy = "Follow"};
@@ -83,7 +84,7 @@ TEST(MemberStateWire, EveryFieldComesBack) {
 
 TEST(MemberStateWire, EveryFieldIsWrittenOnce) {
   const auto json = nlohmann::json::parse(to_line(full_state()));
-  EXPECT_EQ(json.size(), 29U);
+  EXPECT_EQ(json.size(), 30U);
   EXPECT_EQ(json["sql"].size(), 15U);
   EXPECT_EQ(json["sql"]["channel"].size(), 10U);
   EXPECT_EQ(json["sql"]["semi_sync"].size(), 7U);
