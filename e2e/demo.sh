@@ -64,7 +64,7 @@ phases="$(mrc | jq -r '.status.lastFailover.phases[] | "\(.at) \(.name)"' |
 first_write="$(first_write_since_choice)"
 echo
 echo "Timeline of the failover from $old to $(primary), in milliseconds after the kill:"
-printf '%s killed\n%s\n%s first acknowledged write\n' "$KILLED_AT" "$phases" "$first_write" | sort | while read -r at name; do
+printf '%s killed\n%s\n%s first acknowledged write\n' "$KILLED_AT" "$phases" "$first_write" | sort --stable --key=1,1 | while read -r at name; do
   printf '%8s  %s\n' "$(milliseconds_from "$KILLED_AT" "$at")" "$name"
 done
 echo

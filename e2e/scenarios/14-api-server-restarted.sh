@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The primary's mysqld is killed while there is no API server: the promotion waits for it, since intent must be durable
-# first, and begins when it is back.
+# first, and begins when it is back. Then the API server goes away in the middle of a failover, between intent and choice.
 # Runs alone: the API server goes away for all.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -30,5 +30,25 @@ made_whole 180
 recorded="$(field '[.status.lastFailover.phases[]? | select(.name == "recorded") | .at][0] // .status.lastFailover.startedAt')"
 [[ "$recorded" > "$back" ]] || fail "the failover was recorded at $recorded, but the API server was away until $back"
 say "the API server came back at $back, and the failover was recorded at $recorded"
+
+# Readers hold up both candidates, so that the failover stands still behind its intent.
+intended() { [ "$(field '.status.failover | .oldPrimary.name + .phase')" = "$1Revoking" ]; }
+old="$(primary)"
+candidates="$(replicas)"
+for pod in $candidates; do hold_up "$pod" 10; done
+kill_mysqld "$old"
+until_true 30 "the failover is intended" intended "$old"
+before="$(refusals)"
+"$cluster_sh" hold-apiserver
+until_true 60 "the operator can record nothing" refusals_beyond "$before"
+back="$(date -u +%FT%T.%3NZ)"
+"$cluster_sh" release-apiserver
+for pod in $candidates; do let_go "$pod"; done
+until_true 90 "another primary than $old" primary_is_not "$old"
+writes_go_on 90
+made_whole 180
+chosen="$(phase_at chosen)"
+[[ "$chosen" > "$back" ]] || fail "$(primary) was chosen at '$chosen', but the API server was away until $back"
+say "the API server came back at $back, and $(primary) was chosen at $chosen"
 finish_ledger
 until_true 60 "all members hold the same data" same_data

@@ -250,6 +250,24 @@ received() {
   [ "$(sql "$1" "SELECT GTID_SUBSET('$2', CONCAT(@@gtid_executed, ',', RECEIVED_TRANSACTION_SET)) FROM performance_schema.replication_connection_status")" = 1 ]
 }
 
+# A reader that locks the ledger's table on a replica, whose applier waits for it. It stays when kubectl ends.
+reader_of() { sql "$1" "SELECT PROCESSLIST_ID FROM performance_schema.threads WHERE PROCESSLIST_INFO='SELECT SLEEP(3600)'"; }
+has_reader() { [ -n "$(reader_of "$1")" ]; }
+# backlog POD: transactions that it has received and not applied. Of one primary: a set with one interval.
+backlog() {
+  sql "$1" "SELECT GTID_SUBTRACT(RECEIVED_TRANSACTION_SET, @@gtid_executed) FROM performance_schema.replication_connection_status" |
+    awk -F '[:-]' '{ print(NF > 6 ? $7 - $6 + 1 : NF > 5) }'
+}
+lags() { [ "$(backlog "$1")" -gt "$2" ]; }
+# hold_up POD TRANSACTIONS: until it is so far behind.
+hold_up() {
+  sql "$1" "LOCK TABLES app.ledger READ; SELECT SLEEP(3600)" >/dev/null 2>&1 &
+  until_true 30 "$1 has a reader that locks the table" has_reader "$1"
+  until_true 120 "$1 is $2 transactions behind" lags "$1" "$2"
+}
+# let_go POD: of its reader, if it is still there.
+let_go() { reader_of "$1" | while read -r id; do sql "$1" "KILL $id"; done; }
+
 # same_data: every member has the same rows and GTID set.
 same_data() {
   local pod first="" now

@@ -76,6 +76,15 @@ TEST(Crd, EveryFieldIsReadAndKept) {
   });
 }
 
+/// Where the status that the code writes has what `kubectl get mrc` shows, tests/operator/status_test.cc shows.
+TEST(Crd, KubectlGetShowsWhatMatters) {
+  std::string columns;
+  for (const Json& column : yaml_documents(kCrd).front().at("/spec/versions/0/additionalPrinterColumns"_json_pointer)) {
+    columns += column.at("name").get<std::string>() + (column.value("priority", 0) > 0 ? "(wide) " : " ");
+  }
+  EXPECT_EQ(columns, "Primary State Ready Failover-Ready Epoch(wide) Message(wide) Age ");
+}
+
 TEST(Crd, EveryFieldIsExplained) {
   each_property(spec_schema(), "spec", [](const std::string& path, const Json& property) {
     EXPECT_TRUE(property.contains("description")) << path;

@@ -168,8 +168,8 @@ TEST_F(KubeContractTest, AnOldVersionIsGone) {
         return delta.has_value();
       });
   if (!watched) error = watched.error();
-  if (error.what.empty()) GTEST_SKIP() << "this server is too young to have forgotten anything";
-  EXPECT_EQ(error.kind, ErrorKind::kGone) << error.what;
+  EXPECT_EQ(error.kind, ErrorKind::kGone)
+      << error.what << "; a server that was never restarted may remember everything";
 }
 
 TEST_F(KubeContractTest, InformerFollowsWhatHappensAcrossWatches) {
@@ -192,22 +192,18 @@ TEST_F(KubeContractTest, InformerFollowsWhatHappensAcrossWatches) {
   EXPECT_TRUE(eventually([&] { return informer.store().get({space_, "after"}) != nullptr; }));
   RecordProperty("milliseconds_to_see", std::to_string((kClock.now() - begun).count()));
   // Long enough for several watches to end and begin.
-  for (int i = 0; i < 30; ++i) {
-    ASSERT_TRUE(
-        client_->merge_patch(context(), kConfigMaps, {space_, "after"}, {{"data", {{"value", std::to_string(i)}}}}));
-    ASSERT_TRUE(
-        eventually([&] { return (*informer.store().get({space_, "after"}))["data"]["value"] == std::to_string(i); }));
-    std::stop_source never;
-    std::mutex pause;
-    std::unique_lock lock(pause);
-    std::condition_variable_any().wait_for(lock, never.get_token(), milliseconds(150), [] { return false; });
+  int changed = 0;
+  for (; kClock.now() < begun + seconds(5); ++changed) {
+    const std::string value = std::to_string(changed);
+    ASSERT_TRUE(client_->merge_patch(context(), kConfigMaps, {space_, "after"}, {{"data", {{"value", value}}}}));
+    ASSERT_TRUE(eventually([&] { return (*informer.store().get({space_, "after"}))["data"]["value"] == value; }));
   }
   ASSERT_TRUE(client_->remove(context(), kConfigMaps, {space_, "before"}));
   EXPECT_TRUE(eventually([&] { return informer.store().size() == 1; }));
   const std::scoped_lock lock(mutex);
   EXPECT_EQ(changes["before+"], 1);
   EXPECT_EQ(changes["after+"], 1);
-  EXPECT_EQ(changes["after~"], 30) << "nothing is told twice, nothing is missed";
+  EXPECT_EQ(changes["after~"], changed) << "nothing is told twice, nothing is missed";
   EXPECT_EQ(changes["before-"], 1);
 }
 

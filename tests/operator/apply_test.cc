@@ -7,6 +7,7 @@
 #include "operator/reconcile/pod_facts.h"
 #include "tests/operator/fake_api_server.h"
 #include "tests/operator/manual_clock.h"
+#include "tests/operator/told_events.h"
 
 namespace baton::reconcile {
 namespace {
@@ -21,14 +22,6 @@ const std::string kReplicasService = "/api/v1/namespaces/default/services/shop-r
 const std::string kStatefulSet = "/apis/apps/v1/namespaces/default/statefulsets/shop";
 const std::string kConfigMap = "/api/v1/namespaces/default/configmaps/shop-mysql";
 const std::string kDisruptionBudget = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/shop";
-
-class Events final : public EventPort {
- public:
-  void tell(const ClusterKey&, bool, std::string_view reason, std::string_view message) override {
-    told.push_back(std::string(reason) + ": " + std::string(message));
-  }
-  std::vector<std::string> told;
-};
 
 class ApplyTest : public ::testing::Test {
  protected:
@@ -78,7 +71,7 @@ class ApplyTest : public ::testing::Test {
   test::ManualClock clock_;
   test::FakeApiServer server_;
   kube::KubeClient client_{server_, server_};
-  Events events_;
+  test::ToldEvents events_;
   api::Cluster cluster_;
   kube::ObjectPtr pod_;
   Applier applier_{client_,
@@ -147,6 +140,16 @@ TEST_F(ApplyTest, WhileAnEndpointIsToMoveAMissingServiceIsMadeAndTheOthersAreLef
   EXPECT_EQ(server_.objects.at(kReplicasService)["spec"]["type"], "LoadBalancer");
   EXPECT_TRUE(bring().empty());
   EXPECT_EQ(server_.objects.at(kReplicasService)["spec"]["type"], "ClusterIP");
+}
+
+TEST_F(ApplyTest, AServerThatFailsIsToldOfAndAskedAgain) {
+  server_.refuses = true;
+  const auto obstacles = bring();
+  ASSERT_EQ(obstacles.size(), 1U);
+  EXPECT_EQ(obstacles[0].code, "ObjectNotApplied");
+  EXPECT_NE(obstacles[0].sentence.find("503"), std::string::npos) << obstacles[0].sentence;
+  clock_.advance(seconds(1));
+  EXPECT_TRUE(bring().empty());
 }
 
 TEST_F(ApplyTest, ARefusedObjectIsTriedLaterAndLaterAndAtOnceWhenItIsAnother) {
