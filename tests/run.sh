@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Sets up what is missing, builds, runs tests. Usage: tests/run.sh [GROUP…]
-#   unit    engine, operator and sidecar without a server, under ASan+UBSan, what has threads under TSan; rules of the repository;
-#           clang-tidy over the programs
+#   unit    engine, operator and sidecar without a server, in two halves, each also by its name:
+#           sanitizers: under ASan+UBSan, what has threads under TSan
+#           checks: whole worlds of the engine, rules of the repository, the chart, clang-tidy over the programs
 #   fuzz    every fuzzer for a few seconds on top of its corpus (FUZZ_SECONDS, default 5)
 #   mysql   the sidecar against real mysqlds
 #   e2e     a real Kubernetes, every scenario judged by the ledger (one: SCENARIO=kill-mysqld)
 #   tidy    clang-tidy over every file that changed since it last passed, tests included
 #   bench [NAME…]   measures; not part of the default
-# Without a group: all but tidy, in three lanes, since mysql and e2e mostly wait and the others compute; each line tells its lane.
+# Without a group: all but tidy, in lanes, since mysql and e2e mostly wait and the others compute; each line tells its lane.
 # What needs minutes and has passed with the very same programs and files counts as passed, and says so; AGAIN=1 runs it again.
 # The last line is `N passed, N failed`.
 source "$(dirname "${BASH_SOURCE[0]}")/env/root.sh"
@@ -163,10 +164,16 @@ exhaustive() {
 }
 
 group_unit() {
-  check "repository rules" bash "$REPO/tests/tidy/rules.sh"
+  group_sanitizers
+  group_checks
+}
+group_sanitizers() {
   run_ctest asan unit 'Exhaustive.*:*/Interruption.*'
-  check "every one and two faults at every point of a failover (3 minutes, once)" exhaustive
   run_ctest tsan threaded
+}
+group_checks() {
+  check "repository rules" bash "$REPO/tests/tidy/rules.sh"
+  check "every one and two faults at every point of a failover (3 minutes, once)" exhaustive
   check "chart and manifests" bash "$REPO/tests/helm/check.sh"
   check "clang-tidy of the programs (from an empty cache four minutes)" bash "$REPO/tests/tidy/clang_tidy.sh"
 }
@@ -189,6 +196,8 @@ group_mysql() { run_ctest release mysql; }
 
 contract() {
   local dir
+  # One that has run since it was empty has forgotten nothing, and cannot say so.
+  "$REPO/e2e/cluster/cluster.sh" restart-apiserver
   dir="$("$REPO/tests/env/build.sh" release kube_contract_test)"
   in_root env BATON_TEST_KUBECONFIG="$CACHE/cluster/kubeconfig" "$dir/tests/kube/kube_contract_test" --gtest_brief=1
 }
@@ -316,10 +325,12 @@ all_groups() {
   local key
   say "building the programs (from an empty cache five minutes)"
   "$REPO/tests/env/build.sh" release programs >/dev/null || true # The lanes say what is wrong.
-  say "three lanes: unit with fuzz at once; when the testbed is up (from an empty cache half an hour), e2e and mysql"
-  # The longest way goes first: compiling what e2e needs, then waiting with it. Compiling for unit takes what is left.
+  say "four lanes: sanitizers, and checks with fuzz, at once; when the testbed is up (from an empty cache a quarter of an hour), e2e and mysql"
+  # The longest way goes first: compiling what e2e needs, then waiting with it. What merely computes takes what is left, in
+  # two lanes, since not every part of it knows what to do with two processors.
   # What runs servers has limits of time, and is not started beside compilers of Kubernetes.
-  lane 10 unit unit fuzz
+  lane 10 sanitizers sanitizers
+  lane 10 checks checks fuzz
   key="$(key_of_e2e)" || key=""
   if [ -n "$(due_scenarios "$key")" ] || ! has_passed "contract-$key"; then
     { bash "$REPO/e2e/up.sh" 2>&1 || true; } | sed -u 's/^/testbed: /' >&2
@@ -328,7 +339,8 @@ all_groups() {
   lane 0 mysql mysql
   wait "${LANES[@]}" || true
   LANES=()
-  lane_end unit
+  lane_end sanitizers
+  lane_end checks
   lane_end mysql
   lane_end e2e
 }
@@ -336,9 +348,9 @@ all_groups() {
 groups=()
 for word in "$@"; do
   case "$word" in
-    unit | fuzz | mysql | e2e | tidy) groups+=("$word") ;;
+    unit | sanitizers | checks | fuzz | mysql | e2e | tidy) groups+=("$word") ;;
     bench) shift; exec bash "$REPO/tests/bench/run.sh" "$@" ;;
-    *) die "unknown group '$word'; one of: unit fuzz mysql e2e tidy bench" ;;
+    *) die "unknown group '$word'; one of: unit (sanitizers checks) fuzz mysql e2e tidy bench" ;;
   esac
 done
 
