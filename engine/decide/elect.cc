@@ -38,11 +38,12 @@ GtidSet servable_by_others(const std::vector<const ObservedMember*>& sources, co
   return result;
 }
 
+/// Whether another was turned to it, also in vain: else an election would be undone for what it led to.
 bool is_followed(const View& view, const ObservedMember& member) {
   return std::ranges::any_of(view.replicas(), [&](const ObservedMember* other) {
     const Server* server = server_of(*other);
-    return other->ordinal != member.ordinal && server != nullptr && server->channel.receiver != Thread::kStopped &&
-           follows(*server, member);
+    if (other->ordinal == member.ordinal || server == nullptr || !follows(*server, member)) return false;
+    return server->channel.receiver != Thread::kStopped || !server->channel.receiver_error.empty();
   });
 }
 
@@ -110,11 +111,12 @@ Candidate candidate_of(const View& view, const ObservedMember& member, const Gti
           .backlog = backlog};
 }
 
-/// Who is stuck gives way only to one that has to be elected for what it can do better; else two would take turns for
-/// ever, and each lose the time that the other had.
+/// Who is stuck gives way only to one that has to be elected for what it can do better; else two would take turns, and
+/// each lose the time that the other had.
 /// - One that holds all and cannot apply it: to one that has applied all, or that must be elected to fetch what it
 ///   lacks. Who has merely to apply does that unelected, and wins when it is done.
-/// - One that gets nothing of what it lacks, and all others that lack something: to one that lacks nothing.
+/// - One that gets nothing of what it lacks, and all others that lack something: to one that lacks nothing and is not
+///   stuck.
 void let_able_ones_pass(std::vector<Candidate>& candidates) {
   const auto able = [&](const auto& what) {
     return std::ranges::any_of(candidates, [&](const Candidate& c) { return !c.stuck && what(c); });

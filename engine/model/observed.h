@@ -100,7 +100,7 @@ struct Report {
   /// before them.
   std::optional<GtidSet> dead_log;
   std::string dead_log_error;  ///< Why they could not be read. Both empty while mysqld is down: they are being read.
-  /// The first log file that only its mysqld can read, and what to do about it: lost with that mysqld.
+  /// The first log file that only its mysqld can read, until it is purged; of an encrypted one, what to do about it.
   std::string unreadable_log;
   GtidSet servable;  ///< Complete transactions in this volume's files, that its binlog server can send.
   /// Whom the binlog server serves, by an order; empty: nobody.

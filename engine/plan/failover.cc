@@ -199,15 +199,12 @@ void commit(const View& view, const ObservedMember& candidate, const Assessment&
   propose(decision, std::move(next), std::move(why));
 }
 
-/// The candidate fetches what it lacks of the target from the logs of others, dead or alive, and else receives nothing.
-/// Both orders go out at once: the binlog server lets a receiver wait for its offer.
+/// The candidate fetches what it lacks of the target from the logs of others, dead or alive. Both orders go out at
+/// once: the binlog server lets a receiver wait for its offer.
 void fetch(const View& view, const ObservedMember& candidate, const GtidSet& target, const GtidSet* dead_log,
            Decision& decision) {
   const Server& server = *server_of(candidate);
   const GtidSet missing = target.minus(holdings(server));
-  // Another was elected before, and gave way. Two that follow each other would both count as elected.
-  const bool follows_another = server.channel.receiver != Thread::kStopped && !server.channel.from_logs;
-  if (missing.empty() && follows_another) add_order(decision, StopReceiver{candidate.ordinal});
   const ObservedMember* source = source_of(view, candidate, missing, dead_log);
   if (source == nullptr) return;  // It was elected since there is one; the next observation elects again.
   const std::string error = fetches_from(server, *source) && !server.channel.receiver_error.empty()
@@ -226,10 +223,10 @@ void fetch(const View& view, const ObservedMember& candidate, const GtidSet& tar
 }
 
 /// Since when it neither receives nor applies. Not before it acked for the last time: in a quiet cluster there was
-/// nothing to do.
+/// nothing to do, and who acks to another that gave way has yet to begin.
 std::optional<Instant> still_since(const ObservedMember& member) {
-  if (!member.idle_since) return std::nullopt;
-  return std::max(*member.idle_since, member.not_acking_since.value_or(*member.idle_since));
+  if (!member.idle_since || !member.not_acking_since) return std::nullopt;
+  return std::max(*member.idle_since, *member.not_acking_since);
 }
 
 bool stalled(const View& view, const ObservedMember& member) {
@@ -308,6 +305,10 @@ void converge(const View& view, const Assessment& assessment, const GtidSet* dea
   const bool relaxed = candidate.report->relaxed;
   const bool relax = wants_relaxed(view, candidate, assessment.target, dead_log);
   if (relaxed && !relax) add_order(decision, SetDurability{.on = candidate.ordinal, .relaxed = false});
+  // Another was elected before, and gave way. Two that follow each other would both count as elected.
+  const bool follows_another = server.channel.receiver != Thread::kStopped && !server.channel.from_logs;
+  const bool holds_all = holdings(server).contains(assessment.target);
+  if (follows_another && holds_all) add_order(decision, StopReceiver{candidate.ordinal});
   if (!applied) {
     fetch(view, candidate, assessment.target, dead_log, decision);
     tell_stall(view, candidate, assessment.target, decision);

@@ -165,8 +165,8 @@ struct MemberState {
   /// The complete transactions that lie in binlogs and relay logs and can be sent from there, whether mysqld runs or
   /// not.
   std::string servable;
-  /// The first log file of a form that only mysqld can read (encrypted, or of a newer version), and what to do about
-  /// it.
+  /// The first log file of a form that only mysqld can read (encrypted, or of a newer version), until it is purged; as
+  /// of the last `sql`.
   std::string unreadable_log;
   std::string offered_to;  ///< The replica of the last OfferLogs; empty: nobody.
   std::string offered;     ///< Its set.

@@ -61,6 +61,10 @@ TEST(Elect, OneThatOthersFollowAlreadyStaysElected) {
   sample.channel(3).receiver = engine::Thread::kRunning;
   sample.channel(3).source_host = "10.0.0.2";
   EXPECT_EQ(*election(sample).winner, Ordinal{2});
+  sample.channel(3).receiver = engine::Thread::kStopped;
+  EXPECT_EQ(*election(sample).winner, Ordinal{1});
+  sample.channel(3).receiver_error = "1236: purged";
+  EXPECT_EQ(*election(sample).winner, Ordinal{2}) << "it was turned to it, and cannot get what it lacks";
 }
 
 /// Both hold 20, and 1, which is preferred and followed by 2, has not applied the last ten.
