@@ -100,8 +100,8 @@ lag() {
   for replica in "$@"; do
     sql "$replica" "SET GLOBAL innodb_redo_log_capacity = 1 << 30"
     sql "$replica" "SET GLOBAL innodb_buffer_pool_size = 1 << 30"
-    in_member "$replica" "$client -e 'LOCK TABLES app.big READ; SELECT SLEEP(900)'" >/dev/null 2>&1 &
-    until_true 30 "a reader holds $replica" reader_of "$replica"
+    in_member "$replica" "$client -e 'LOCK TABLES app.big READ; SELECT SLEEP(3600)'" >/dev/null 2>&1 &
+    until_true 30 "a reader holds $replica" has_reader "$replica"
   done
   for ((i = 0; i < LAGGING_MB / 10; i++)); do
     echo "INSERT INTO app.big (content) VALUES (REPEAT(RANDOM_BYTES(1000), 10000));"
@@ -109,8 +109,7 @@ lag() {
   executed="$(sql "$old" "SELECT @@gtid_executed")"
   for replica in "$@"; do until_true 120 "$replica has received it" received "$replica" "${executed//\\n/}"; done
 }
-reader_of() { [ -n "$(sql "$1" "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(900)%'")" ]; }
-release="$client -e \"KILL \$($client -e \"SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(900)%'\")\""
+release="$client -e \"KILL \$($client -e \"SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(3600)%'\")\""
 # phases SINCE: what the last failover had reached, in milliseconds since then.
 phases() {
   local name at
