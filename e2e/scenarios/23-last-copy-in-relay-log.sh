@@ -16,14 +16,15 @@ read -r acker lagging <<<"$(replicas)"
 operator_away
 sql "$lagging" "STOP REPLICA IO_THREAD"
 writes_go_on
-in_data "$acker" 'mkdir -p ../away && mv ibdata1 ../away/'
+# Not taken away: a mysqld that starts just then would make a new one, and delete it by its name.
+in_data "$acker" 'chmod 000 ibdata1'
 kill_mysqld "$acker"
 kill_mysqld "$old"
 in_data "$old" 'chmod 000 binlog.0*'
 operator_back
 until_true 120 "$lagging is the primary" is_primary "$lagging"
 fetched || fail "nothing was fetched from $acker"
-in_data "$acker" 'mv ../away/ibdata1 .'
+in_data "$acker" 'chmod 640 ibdata1'
 in_data "$old" 'chmod 600 binlog.0*'
 writes_go_on 120
 made_whole 180

@@ -11,7 +11,7 @@ void find(Decision& decision, const ObservedMember& member, std::string code, st
   decision.findings.push_back({std::move(code), member.ordinal, std::move(sentence)});
 }
 
-/// A caught-up replica if there is one, to spare the primary; and one clone at a time from each donor.
+/// A caught-up replica if there is one, to spare the primary.
 const ObservedMember* donor_for(const View& view, const ObservedMember& primary) {
   const Server& source = *server_of(primary);
   for (const ObservedMember* member : view.replicas()) {
@@ -24,6 +24,17 @@ const ObservedMember* donor_for(const View& view, const ObservedMember& primary)
   return &primary;
 }
 
+/// Whether some member's sidecar is at it, or is about to get the order.
+bool another_is_being_filled(const View& view, const Decision& decision) {
+  const auto fills = [](const ObservedMember* other) {
+    const auto& report = other->report;
+    return other->heard && (report->process == Process::kCloning || report->process == Process::kInitializing ||
+                            (report->directory == Directory::kEmpty && !report->busy.empty()));
+  };
+  return std::ranges::any_of(view.replicas(), fills) ||
+         std::ranges::any_of(decision.steps, [](const Step& s) { return std::holds_alternative<CloneFrom>(s); });
+}
+
 void fill(const View& view, const ObservedMember& member, const ObservedMember& primary, Decision& decision) {
   const Report& report = *member.report;
   if (!report.start_error.empty()) {
@@ -31,19 +42,14 @@ void fill(const View& view, const ObservedMember& member, const ObservedMember& 
   } else {
     find(decision, member, "Cloning", std::format("{} is being filled from another member", member.pod));
   }
-  const bool busy_elsewhere = std::ranges::any_of(view.replicas(), [&](const ObservedMember* other) {
-    const bool fills =
-        other->heard &&
-        (other->report->process == Process::kCloning || other->report->process == Process::kInitializing ||
-         (other->report->directory == Directory::kEmpty && !other->report->busy.empty()));
-    return fills;
-  });
-  if (busy_elsewhere) return;
+  // One after another, so that a replica is there to copy from, and clients of the primary are spared. Before a cluster
+  // is open for the first time all begin at once: making a directory takes longer than copying next to nothing, and
+  // each waits for its turn at the donor.
+  const bool never_open = view.recorded.epoch <= Epoch{1} && server_of(primary)->read_only;
+  if (!never_open && another_is_being_filled(view, decision)) return;
   const ObservedMember* donor = donor_for(view, primary);
   if (!server_of(*donor)->clone_unlocked) return add_order(decision, AllowClone{donor->ordinal, true});
-  const bool first_in_line =
-      std::ranges::none_of(decision.steps, [](const Step& s) { return std::holds_alternative<CloneFrom>(s); });
-  if (first_in_line) add_order(decision, CloneFrom{member.ordinal, donor->ordinal});
+  add_order(decision, CloneFrom{member.ordinal, donor->ordinal});
 }
 
 /// Accounts are made on each member for itself, since a binlogged one that waits for an ack would lock out the very

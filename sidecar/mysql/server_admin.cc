@@ -13,6 +13,11 @@ using namespace std::chrono_literals;
 /// CLONE says that it could not restart the server itself: everything has been copied (mysqld_error.h,
 /// ER_RESTART_SERVER_FAILED).
 constexpr unsigned kRestartFailed = 3707;
+/// A donor copies to one recipient at a time. The next one's server hears of it in the text of another error
+/// (mysqld_error.h, ER_CLONE_DONOR and ER_CLONE_TOO_MANY_CONCURRENT_CLONES).
+constexpr unsigned kDonorFailed = 3862;
+constexpr std::string_view kDonorIsBusy = " 3634 ";
+constexpr auto kTurnPause = 200ms;
 /// As long as anybody's data may take to copy; the library counts milliseconds in 32 bits.
 constexpr auto kCloneLimit = std::chrono::hours(24 * 7);
 /// It lets the server read two tables of constants again, here and on the replicas: of all that goes into a binary log
@@ -58,11 +63,18 @@ Result<void> ServerAdmin::clone_from(const std::stop_token& stop, const wire::Cl
   TRY_VOID(sql.run(
       stop, std::format("SET GLOBAL clone_valid_donor_list={}, GLOBAL clone_ssl_ca={}",
                         sql_quoted(std::format("{}:{}", donor.host, donor.port)), sql_quoted(config_.ca.string()))));
-  const auto copied =
-      sql.run(stop, std::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY {} REQUIRE SSL", sql_quoted(kCloneAccount),
-                                sql_quoted(donor.host), donor.port, sql_quoted(passwords.clone)));
-  if (copied || copied.error().number == kRestartFailed) return {};
-  return wrap(std::format("clone from {}:{}", donor.host, donor.port), Error(copied.error()));
+  const std::string clone =
+      std::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY {} REQUIRE SSL", sql_quoted(kCloneAccount),
+                  sql_quoted(donor.host), donor.port, sql_quoted(passwords.clone));
+  const auto done = look_until(stop, kCloneLimit, kTurnPause, [&] -> Result<bool> {
+    const auto copied = sql.run(stop, clone);
+    if (copied || copied.error().number == kRestartFailed) return true;
+    if (copied.error().number == kDonorFailed && copied.error().text.contains(kDonorIsBusy)) return false;
+    return wrap(std::format("clone from {}:{}", donor.host, donor.port), Error(copied.error()));
+  });
+  if (!done) return std::unexpected(done.error());
+  if (!*done) return fail(ErrorKind::kRetry, "{}:{} copied to others all the time", donor.host, donor.port);
+  return {};
 }
 
 Result<CloneOutcome> ServerAdmin::clone_outcome(const std::stop_token& stop) {

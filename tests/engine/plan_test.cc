@@ -781,6 +781,37 @@ TEST(Replicas, ADonorIsPermittedToBeClonedFirstAndForbiddenAfterwards) {
   EXPECT_FALSE(step_of<engine::AllowClone>(decision)->allowed);
 }
 
+TEST(Replicas, AreFilledOneAfterAnotherButAllAtOnceBeforeTheFirstOpening) {
+  Sample sample(4);
+  sample.recorded.ackers = {identity(1)};
+  sample.open();
+  for (const int i : {2, 3}) {
+    sample.at(i).report->directory = engine::Directory::kEmpty;
+    sample.at(i).report->process = engine::Process::kNotRunning;
+    sample.at(i).report->server.reset();
+    end_connection(sample, i);
+  }
+  sample.server(0).clone_unlocked = sample.server(1).clone_unlocked = true;
+  const auto filled = [&] {
+    std::vector<Ordinal> members;
+    for (const engine::Step& step : sample.decide().steps) {
+      if (const auto* clone = std::get_if<engine::CloneFrom>(&step)) members.push_back(clone->on);
+    }
+    return members;
+  };
+  EXPECT_EQ(filled(), std::vector{Ordinal{2}});
+  sample.at(2).report->busy = "CloneFrom";
+  EXPECT_EQ(filled(), std::vector<Ordinal>()) << "one is at it";
+  sample.at(2).report->busy.clear();
+  sample.server(0).read_only = true;
+  sample.at(0).report->opened_epoch = Epoch{0};
+  sample.recorded.epoch = Epoch{1};
+  for (engine::ObservedMember& member : sample.observed.members) member.report->held_epoch = Epoch{1};
+  EXPECT_EQ(filled(), (std::vector{Ordinal{2}, Ordinal{3}}));
+  sample.recorded.epoch = Epoch{2};
+  EXPECT_EQ(filled(), std::vector{Ordinal{2}}) << "there is something to copy, and clients will come before it is";
+}
+
 TEST(Replicas, TheDonorIsTheFirstReplicaThatIsWhole) {
   const std::vector<std::pair<std::string, std::function<void(Sample&, int)>>> rows = {
       {"errant", [](Sample& s, int i) { s.server(i).executed = s.server(0).executed.united(gtids(90, 1)); }},

@@ -17,9 +17,6 @@ esac
 # Headers and templates are most of what is compiled: eight files at once share them, and take a third of the time.
 options+=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=8)
 
-# gcc looks for garbage less often than it would: the memory is there.
-[ "$variant" = fuzz ] || options+=(-DCMAKE_CXX_FLAGS=--param=ggc-min-heapsize=1048576)
-
 # Each checkout has a folder of its own, and each set of options; what they compile alike is compiled once.
 build_dir="$CACHE/build/$(printf '%s' "$REPO $SOURCE $ROOT ${options[*]}" | sha256sum | cut -c1-8)-$variant"
 mkdir -p "$build_dir"

@@ -464,5 +464,44 @@ TEST(PodTest, CloneFillsAMemberThatThenFollows) {
   EXPECT_TRUE(primary.wait_state([&](const auto&) { return dump() != seen; }, std::chrono::seconds(10)));
 }
 
+TEST(PodTest, ACloneWaitsForItsTurnAtTheDonor) {
+  Pod donor("shop-0");
+  Pod replica("shop-1");
+  replica.share_authority(donor);
+  start(donor);
+  start(replica);
+  donor.become_primary();
+  donor.must(wire::AllowClone{.allowed = true});
+  ASSERT_FALSE(HasFailure());
+  // Another recipient has the turn, and is frozen in the middle of it.
+  ASSERT_TRUE(donor.sql().run({"CREATE USER copier IDENTIFIED BY 'a'", "GRANT BACKUP_ADMIN ON *.* TO copier"}));
+  auto slow = Mysqld::create();
+  ASSERT_TRUE(slow) << slow.error().what;
+  auto sql = (*slow)->connect();
+  ASSERT_TRUE(sql && sql->run({"INSTALL PLUGIN clone SONAME 'mysql_clone.so'",
+                               std::format("SET GLOBAL clone_valid_donor_list='127.0.0.1:{}'", donor.mysql_port())}));
+  const auto copied = std::async(std::launch::async, [&] {
+    return sql
+        ->run(
+            {std::format("CLONE INSTANCE FROM copier@127.0.0.1:{} IDENTIFIED BY 'a' REQUIRE SSL", donor.mysql_port())})
+        .has_value();
+  });
+  const char* stage = "SELECT STATE FROM performance_schema.clone_progress WHERE STAGE='FILE COPY'";
+  ASSERT_TRUE((*slow)->wait_for(stage, "In Progress"));
+  (*slow)->send_signal(SIGSTOP);
+
+  ASSERT_TRUE(replica.wait_state(is_down));
+  replica.must(wire::CloneFrom{.host = "127.0.0.1", .port = donor.mysql_port()});
+  const auto is_refused = [&] {
+    auto scratch = SqlSession::over_socket(replica.folder() / "run" / "mysql" / "mysqld.sock");
+    const char* refused = "SELECT COUNT(*) FROM performance_schema.clone_status WHERE STATE='Failed' AND ERROR_NO=3862";
+    return scratch && scratch->value(refused).value_or("") == "1";
+  };
+  ASSERT_TRUE(replica.wait_state([&](const auto& s) { return s.process == Process::kCloning && is_refused(); }));
+  EXPECT_EQ(replica.state().start_error, "") << "it is no failure to be repeated from the beginning";
+  (*slow)->kill();
+  ASSERT_TRUE(replica.wait_state([](const auto& s) { return s.directory == Directory::kCloned && is_running(s); }));
+}
+
 }  // namespace
 }  // namespace baton::test
