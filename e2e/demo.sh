@@ -2,7 +2,7 @@
 # From nothing to a failover on a real Kubernetes.
 #   demo.sh        sets up what is missing, starts a one-machine Kubernetes (NODES=3: three nodes), installs Baton by Helm,
 #                  applies the sample cluster, writes through its Service, kills the primary's mysqld, prints the timeline
-#                  and asks a ledger whether any acknowledged row is gone. First run about 15 minutes, later ones about one.
+#                  and asks a ledger whether any acknowledged row is gone. First run 8 to 15 minutes, later ones about one.
 #   demo.sh down   removes all that it started; of a cluster of yours all but the CustomResourceDefinition and baton-system
 # With KUBECONFIG set, that cluster is used and none is started; IMAGES=<prefix> then names where the images were pushed to
 # (<prefix>baton-operator:dev, <prefix>baton-sidecar:dev, <prefix>baton-ledger:dev, <prefix>mysql:9.7).

@@ -90,9 +90,13 @@ made_whole() {
   until_true "$1" "the cluster is whole again" healthy
 }
 
+# The namespace of a run before this one may be about to go.
+namespace_goes() { [ "$(get "/api/v1/namespaces/$NAMESPACE" 2>/dev/null | jq -r .status.phase)" = Terminating ]; }
+
 # apply_cluster [REPLICAS] [EXTRA YAML under spec, indented by two]: the sample, small. CONFIG: further mysql.config.
 apply_cluster() {
   local replicas="${1:-3}" extra="${2:-}"
+  if namespace_goes; then kubectl wait --for=delete "namespace/$NAMESPACE" --timeout=120s >/dev/null; fi
   kubectl create namespace "$NAMESPACE" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
   k apply -f - >/dev/null <<YAML
 apiVersion: mysql.baton.dev/v1alpha1
