@@ -38,17 +38,13 @@ GtidSet servable_by_others(const std::vector<const ObservedMember*>& sources, co
   return result;
 }
 
-/// Since when another is turned to it, also in vain: else an election would be undone for what it led to. Nothing if
-/// nobody is.
-std::optional<Instant> followed_since(const View& view, const ObservedMember& member) {
-  std::optional<Instant> since;
-  for (const ObservedMember* other : view.replicas()) {
+/// Whether another was turned to it, also in vain: else an election would be undone for what it led to.
+bool is_followed(const View& view, const ObservedMember& member) {
+  return std::ranges::any_of(view.replicas(), [&](const ObservedMember* other) {
     const Server* server = server_of(*other);
-    if (other->ordinal == member.ordinal || server == nullptr || !follows(*server, member)) continue;
-    const bool tries = server->channel.receiver != Thread::kStopped || !server->channel.receiver_error.empty();
-    if (tries) since = std::min(since.value_or(view.now), other->turned_since.value_or(view.now));
-  }
-  return since;
+    if (other->ordinal == member.ordinal || server == nullptr || !follows(*server, member)) return false;
+    return server->channel.receiver != Thread::kStopped || !server->channel.receiver_error.empty();
+  });
 }
 
 /// Why the member cannot be promoted; empty if it can.
@@ -91,18 +87,13 @@ GtidSet all_held(const View& view) {
   return all;
 }
 
-/// Since when it comes no nearer to what it is to hold and apply. One that lacks transactions fetches them when it is
-/// elected, which shows in who follows it: until then it has not been asked to.
-std::optional<Instant> no_nearer_since(const View& view, const ObservedMember& member, std::uint64_t lacking) {
-  if (lacking == 0) return member.unmoved_since;
-  if (server_of(member)->channel.from_logs) return member.idle_since;
-  const std::optional<Instant> elected = followed_since(view, member);
-  return elected && member.idle_since ? std::max(elected, member.idle_since) : std::nullopt;
-}
-
+/// Whether it comes no nearer to what it is to hold and apply, though it had the time: one that lacks transactions,
+/// since it fetches them.
 bool is_stuck(const View& view, const ObservedMember& member, std::uint64_t lacking, std::uint64_t backlog) {
-  const std::optional<Instant> since = no_nearer_since(view, member, lacking);
-  return backlog > 0 && since && view.now >= *since + view.spec.salvage_stall;
+  const bool fetches = server_of(member)->channel.from_logs;
+  if (backlog == 0 || (lacking > 0 && !fetches)) return false;
+  const std::optional<Instant>& since = lacking > 0 ? member.idle_since : member.unmoved_since;
+  return since && view.now >= *since + view.spec.salvage_stall;
 }
 
 Candidate candidate_of(const View& view, const ObservedMember& member, const GtidSet& target, const GtidSet& all) {
@@ -113,7 +104,7 @@ Candidate candidate_of(const View& view, const ObservedMember& member, const Gti
   const std::uint64_t backlog = target.united(view.legitimate(held)).minus(server_of(member)->executed).size();
   return {.member = &member,
           .stuck = is_stuck(view, member, lacking, backlog),
-          .followed = followed_since(view, member).has_value(),
+          .followed = is_followed(view, member),
           .foregone = all.minus(target).minus(held).size(),
           .priority = rule != nullptr ? rule->priority : CandidateRule{}.priority,
           .lacking = lacking,

@@ -24,13 +24,16 @@ const ObservedMember* donor_for(const View& view, const ObservedMember& primary)
   return &primary;
 }
 
-/// Whether some member's sidecar is at it, or is about to get the order.
+/// Whether its sidecar is making or filling its data directory.
+bool is_being_filled(const ObservedMember& member) {
+  const Report& report = *member.report;
+  return report.process == Process::kCloning || report.process == Process::kInitializing ||
+         (report.directory == Directory::kEmpty && !report.busy.empty());
+}
+
+/// Whether some other's is, or is about to get the order.
 bool another_is_being_filled(const View& view, const Decision& decision) {
-  const auto fills = [](const ObservedMember* other) {
-    const auto& report = other->report;
-    return other->heard && (report->process == Process::kCloning || report->process == Process::kInitializing ||
-                            (report->directory == Directory::kEmpty && !report->busy.empty()));
-  };
+  const auto fills = [](const ObservedMember* other) { return other->heard && is_being_filled(*other); };
   return std::ranges::any_of(view.replicas(), fills) ||
          std::ranges::any_of(decision.steps, [](const Step& s) { return std::holds_alternative<CloneFrom>(s); });
 }
@@ -42,6 +45,7 @@ void fill(const View& view, const ObservedMember& member, const ObservedMember& 
   } else {
     find(decision, member, "Cloning", std::format("{} is being filled from another member", member.pod));
   }
+  if (is_being_filled(member)) return;
   // One after another, so that a replica is there to copy from, and clients of the primary are spared. Before a cluster
   // is open for the first time all begin at once: making a directory takes longer than copying next to nothing, and
   // each waits for its turn at the donor.

@@ -81,9 +81,10 @@ Json sidecar_container(const StatefulSetInputs& inputs) {
 }
 
 /// mysqld behind the gate. No liveness probe: a slow or crashed mysqld is the sidecar's and the operator's to judge,
-/// and a restart by the kubelet would only get in their way. Readiness is for endpoints alone, and is
-/// lost slowly: kube-proxy takes in changes once a second, so that a dead primary's, if it came while another is
-/// promoted, would delay the move of the endpoint. A dead replica's endpoint goes with its label, at once.
+/// and a restart by the kubelet would only get in their way. Readiness is for endpoints and for the disruption budget,
+/// and is lost after four to six seconds: kube-proxy takes in changes once a second, so that a dead primary's, if it
+/// came while another is promoted, would delay the move of the endpoint. A dead replica's endpoint goes with its label,
+/// at once, while an operator leads and a primary is open.
 Json mysqld_container(const Cluster& cluster) {
   Json readiness = http_probe("/readyz");
   readiness.update({{"periodSeconds", 2}, {"timeoutSeconds", 2}, {"failureThreshold", 3}});

@@ -19,7 +19,8 @@ class DirectoryTask {
 
   /// --initialize-insecure, auto.cnf, start, Baton's accounts. About 3 s.
   Result<void> initialize(const std::stop_token& stop);
-  /// A scratch server, CLONE into it, its restart (mysqld ends with status 16 for that). As long as copying takes.
+  /// A scratch server, CLONE into it, its restart (mysqld ends with status 16 for that). Waits for its turn at the
+  /// donor, and then as long as copying takes.
   Result<void> clone(const std::stop_token& stop, const wire::CloneFrom& donor);
 
  private:

@@ -86,18 +86,18 @@ Result<void> Orders::dispatch(const std::stop_token& stop, const wire::Order& or
   }
   fences_before_ = fences;
   TRY_VOID(admit(order));
-  const auto set_busy = [&](std::string_view name) {
-    member_.tell([&](MemberMachine& machine) {
-      machine.set_busy(name);
-      return Effects{};
-    });
-  };
-  set_busy(name_of(order.command));
+  member_.tell([&](MemberMachine& machine) {
+    machine.set_busy(name_of(order.command));
+    return Effects{};
+  });
   auto done = std::visit([&](const auto& command) { return perform(stop, order, command); }, order.command);
   // What is offered is nothing that mysqld would know of, and it may hang.
   if (!std::holds_alternative<wire::OfferLogs>(order.command)) look_again(stop);
-  const auto task = member_.look([](const MemberMachine& machine) { return machine.task(); });
-  set_busy(task == Task::kClone ? "CloneFrom" : "");
+  // In one: a clone that ends in between says itself that it has.
+  member_.tell([](MemberMachine& machine) {
+    machine.set_busy(machine.task() == Task::kClone ? "CloneFrom" : "");
+    return Effects{};
+  });
   return done;
 }
 

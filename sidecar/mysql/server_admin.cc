@@ -17,7 +17,9 @@ constexpr unsigned kRestartFailed = 3707;
 /// (mysqld_error.h, ER_CLONE_DONOR and ER_CLONE_TOO_MANY_CONCURRENT_CLONES).
 constexpr unsigned kDonorFailed = 3862;
 constexpr std::string_view kDonorIsBusy = " 3634 ";
-constexpr auto kTurnPause = 200ms;
+constexpr auto kTurnPause = 500ms;
+constexpr auto kTurnPatience =
+    2min;  ///< Of attempts that are refused. Then it is told, and another donor may be chosen.
 /// As long as anybody's data may take to copy; the library counts milliseconds in 32 bits.
 constexpr auto kCloneLimit = std::chrono::hours(24 * 7);
 /// It lets the server read two tables of constants again, here and on the replicas: of all that goes into a binary log
@@ -66,14 +68,16 @@ Result<void> ServerAdmin::clone_from(const std::stop_token& stop, const wire::Cl
   const std::string clone =
       std::format("CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY {} REQUIRE SSL", sql_quoted(kCloneAccount),
                   sql_quoted(donor.host), donor.port, sql_quoted(passwords.clone));
-  const auto done = look_until(stop, kCloneLimit, kTurnPause, [&] -> Result<bool> {
+  const auto done = look_until(stop, kTurnPatience, kTurnPause, [&] -> Result<bool> {
     const auto copied = sql.run(stop, clone);
     if (copied || copied.error().number == kRestartFailed) return true;
     if (copied.error().number == kDonorFailed && copied.error().text.contains(kDonorIsBusy)) return false;
     return wrap(std::format("clone from {}:{}", donor.host, donor.port), Error(copied.error()));
   });
   if (!done) return std::unexpected(done.error());
-  if (!*done) return fail(ErrorKind::kRetry, "{}:{} copied to others all the time", donor.host, donor.port);
+  if (!*done)
+    return fail(ErrorKind::kRetry, "{}:{} copies to another member, and has for {} s", donor.host, donor.port,
+                std::chrono::seconds(kTurnPatience).count());
   return {};
 }
 

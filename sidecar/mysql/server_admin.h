@@ -120,7 +120,8 @@ class ServerAdmin {
   // ---- clone
 
   /// SET GLOBAL clone_valid_donor_list, clone_ssl_ca; CLONE INSTANCE FROM … REQUIRE SSL. Blocks until all is copied,
-  /// however long, then mysqld ends with status 16 to be started again. Success: copied; clone_outcome after the
+  /// however long, then mysqld ends with status 16 to be started again. A donor copies to one at a time, and is asked
+  /// again while it copies to another; kRetry after two minutes of that. Success: copied; clone_outcome after the
   /// restart is the last word. All data of this server are gone from the moment it begins: the caller has checked that
   /// the directory has no value.
   [[nodiscard]] Result<void> clone_from(const std::stop_token& stop, const wire::CloneFrom& donor,

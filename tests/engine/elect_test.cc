@@ -121,21 +121,6 @@ TEST(Elect, OneThatHasYetToFetchIsNotStuckHoweverQuietTheClusterWas) {
   EXPECT_EQ(*election(sample).winner, Ordinal{2}) << "it gets nothing";
 }
 
-TEST(Elect, OneThatCannotEvenBeginToFetchGivesWayToOneThatHoldsAll) {
-  Sample sample;
-  sample.spec.candidates = {{.member = Ordinal{1}, .priority = 60}};
-  sample.channel(2).retrieved = sample.server(2).executed = sample.at(2).report->servable = gtids(0, 11);
-  sample.channel(2).source_host = sample.at(1).address;
-  sample.channel(2).receiver = engine::Thread::kRunning;
-  sample.at(1).idle_since = sample.now - Duration{3600000};
-  sample.at(2).turned_since = sample.now - Duration{9999};
-  EXPECT_EQ(*election(sample).winner, Ordinal{1}) << "it was elected a moment ago, in a quiet cluster";
-  sample.at(2).turned_since = sample.now - Duration{10000};
-  EXPECT_EQ(*election(sample).winner, Ordinal{2});
-  sample.at(1).idle_since = sample.now;
-  EXPECT_EQ(*election(sample).winner, Ordinal{1}) << "it has begun";
-}
-
 TEST(Elect, OneThatGetsNothingStaysElectedBeforeOneThatWouldHaveToFetchToo) {
   Sample sample(4);
   sample.spec.candidates = {{.member = Ordinal{1}, .priority = 60}, {.member = Ordinal{3}, .never_promote = true}};

@@ -808,6 +808,9 @@ TEST(Replicas, AreFilledOneAfterAnotherButAllAtOnceBeforeTheFirstOpening) {
   sample.recorded.epoch = Epoch{1};
   for (engine::ObservedMember& member : sample.observed.members) member.report->held_epoch = Epoch{1};
   EXPECT_EQ(filled(), (std::vector{Ordinal{2}, Ordinal{3}}));
+  sample.at(2).report->process = engine::Process::kCloning;
+  EXPECT_EQ(filled(), std::vector{Ordinal{3}}) << "and each once";
+  sample.at(2).report->process = engine::Process::kNotRunning;
   sample.recorded.epoch = Epoch{2};
   EXPECT_EQ(filled(), std::vector{Ordinal{2}}) << "there is something to copy, and clients will come before it is";
 }
