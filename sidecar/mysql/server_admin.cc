@@ -18,8 +18,8 @@ constexpr unsigned kRestartFailed = 3707;
 constexpr unsigned kDonorFailed = 3862;
 constexpr std::string_view kDonorIsBusy = " 3634 ";
 constexpr auto kTurnPause = 500ms;
-constexpr auto kTurnPatience =
-    2min;  ///< Of attempts that are refused. Then it is told, and another donor may be chosen.
+/// Of attempts that are refused. Then it is told, and another donor may be chosen.
+constexpr auto kTurnPatience = 2min;
 /// As long as anybody's data may take to copy; the library counts milliseconds in 32 bits.
 constexpr auto kCloneLimit = std::chrono::hours(24 * 7);
 /// It lets the server read two tables of constants again, here and on the replicas: of all that goes into a binary log

@@ -43,12 +43,11 @@ figure() {
     last = int(NR * 0.99 + 0.999999); if (last > NR) last = NR
     printf "%s %g %s (n=%d, min %g, p99 %g)\n", name, middle, unit, NR, v[1], v[last] }'
 }
-median_of() { sort -n "$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 # ratio NAME UNIT ABOVE BELOW: of the medians of two files of numbers; min and p99 are those of the pairs, in each of which
 # one half may have met the disk in another mood.
 ratio() {
   local medians
-  medians="$(awk -v a="$(median_of "$3")" -v b="$(median_of "$4")" 'BEGIN { printf "%.3f", a / b }')"
+  medians="$(cat <(figure above x <"$3") <(figure below x <"$4") | awk '{ v[NR] = $2 } END { printf "%.3f", v[1] / v[2] }')"
   paste "$3" "$4" | awk '{ printf "%.3f\n", $1 / $2 }' | figure "$1" "$2" | awk -v value="$medians" '{ $2 = value; print }'
 }
 # figures: lines "<name> <value> <unit>" on standard input, any number of each name; a figure for each name.

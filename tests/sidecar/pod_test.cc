@@ -473,18 +473,20 @@ TEST(PodTest, ACloneWaitsForItsTurnAtTheDonor) {
   donor.become_primary();
   donor.must(wire::AllowClone{.allowed = true});
   ASSERT_FALSE(HasFailure());
-  // Another recipient has the turn, and is frozen in the middle of it.
+  // Another recipient has the turn, and is frozen in the middle of it. Its client ends when it does, so goes after it.
+  std::future<bool> copied;
   ASSERT_TRUE(donor.sql().run({"CREATE USER copier IDENTIFIED BY 'a'", "GRANT BACKUP_ADMIN ON *.* TO copier"}));
   auto slow = Mysqld::create();
   ASSERT_TRUE(slow) << slow.error().what;
-  auto sql = (*slow)->connect();
-  ASSERT_TRUE(sql && sql->run({"INSTALL PLUGIN clone SONAME 'mysql_clone.so'",
-                               std::format("SET GLOBAL clone_valid_donor_list='127.0.0.1:{}'", donor.mysql_port())}));
-  const auto copied = std::async(std::launch::async, [&] {
-    return sql
-        ->run(
-            {std::format("CLONE INSTANCE FROM copier@127.0.0.1:{} IDENTIFIED BY 'a' REQUIRE SSL", donor.mysql_port())})
-        .has_value();
+  auto setup = (*slow)->connect();
+  ASSERT_TRUE(setup &&
+              setup->run({"INSTALL PLUGIN clone SONAME 'mysql_clone.so'",
+                          std::format("SET GLOBAL clone_valid_donor_list='127.0.0.1:{}'", donor.mysql_port())}));
+  const auto clone =
+      std::format("CLONE INSTANCE FROM copier@127.0.0.1:{} IDENTIFIED BY 'a' REQUIRE SSL", donor.mysql_port());
+  copied = std::async(std::launch::async, [clone, socket = (*slow)->socket()] {
+    auto client = SqlSession::over_socket(socket);
+    return client && client->run({clone}).has_value();
   });
   const char* stage = "SELECT STATE FROM performance_schema.clone_progress WHERE STAGE='FILE COPY'";
   ASSERT_TRUE((*slow)->wait_for(stage, "In Progress"));
